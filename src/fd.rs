@@ -83,15 +83,9 @@ pub fn wait(
     bells: &[&Bell],
     deadline: Option<Instant>,
 ) -> io::Result<Woken> {
-    let mut all = [const { None }; 4];
-    let mut used = 0;
-    for bell in bells.iter().take(3) {
-        all[used] = Some(PollFd::new(*bell, PollFlags::IN));
-        used += 1;
-    }
-    let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
+    let mut fds = Vec::with_capacity(1 + bells.len());
     fds.push(PollFd::from_borrowed_fd(fd, flags));
-    fds.extend(all.into_iter().flatten());
+    fds.extend(bells.iter().map(|bell| PollFd::new(*bell, PollFlags::IN)));
     loop {
         let left = deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
         match rustix::event::poll(&mut fds, left.as_ref()) {
@@ -146,6 +140,65 @@ pub fn write_all(fd: BorrowedFd<'_>, mut parts: &mut [io::IoSlice<'_>], bells: &
         }
     }
     Ok(())
+}
+
+/// Reads a blocking descriptor, waiting no longer than it was told: `WouldBlock` then.
+#[derive(Debug)]
+pub struct PolledFd {
+    /// What is read.
+    pub fd: OwnedFd,
+    is_file: bool,
+    /// How long the next read may wait; `None` for ever.
+    pub deadline: Option<Instant>,
+    /// Ends the wait, too.
+    pub bell: Option<Bell>,
+}
+
+impl PolledFd {
+    /// Reads that wait for ever. A regular file is never waited for.
+    pub fn new(fd: OwnedFd, is_file: bool) -> Self {
+        PolledFd {
+            fd,
+            is_file,
+            deadline: None,
+            bell: None,
+        }
+    }
+
+    fn when_ready(&self, mut read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize> {
+        let bells: &[&Bell] = match &self.bell {
+            Some(bell) => &[bell],
+            None => &[],
+        };
+        loop {
+            let ready =
+                self.is_file || wait(self.fd.as_fd(), PollFlags::IN, bells, self.deadline)? == Woken::Ready;
+            if !ready {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            match read(&self.fd) {
+                // Somebody else made the descriptor non-blocking, and somebody else read what was there.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+impl io::Read for PolledFd {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.when_ready(|fd| Ok(rustix::io::read(fd, &mut *to)?))
+    }
+}
+
+impl crate::wire::Input for PolledFd {
+    fn read_onto(&mut self, to: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        self.when_ready(|fd| read_onto(fd, to, most))
+    }
 }
 
 /// What a descriptor is, for those decisions that depend on it.

@@ -1,6 +1,48 @@
-pub mod ack;
-pub mod channel;
+//! `flume`: composable pipe stages that collect, buffer, route and deliver events, and keep Flume's promise:
+//! an event leaves one hop only when the next hop has taken responsibility for it.
+//!
+//! # The trip of an event
+//!
+//! ```text
+//!            source ──▶ intercept ──▶ channel ──▶ intercept ──▶ sink
+//!               │ batch                 │ ▲ put                  │ write, commit
+//!               ▼                       ▼ │                      ▼
+//!            Outlet ═══ link ═══▶ Inlet   └ Outlet ═══════▶ Inlet
+//!               ▲                   │
+//!               └──── Receipt ◀─────┘ accept | refuse
+//! ```
+//!
+//! A link is a queue in memory, a pipe, a socket, a file or a channel. What travels is a [`event::Batch`], one
+//! slab of Avro-encoded events; what travels back is told in [`ack`]. A stage of a shell pipeline, `flume
+//! run` and a library user start the same [`flow::Flow`] with the same loops of [`stage`].
+//!
+//! The modules, in the order in which an event meets them: each uses only what stands above it or what it
+//! leans on.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+// what travels
 pub mod event;
+pub mod wire;
+// what travels back
+pub mod ack;
+// the way it goes
+pub mod link;
+pub mod stage;
+pub mod source;
+pub mod intercept;
+pub mod channel;
+pub mod sink;
+// what stages lean on: these know bytes and descriptors, never stages
 pub mod fd;
 pub mod slab;
-pub mod wire;
+pub mod stop;
+pub mod say;
+pub mod value;
+pub mod metrics;
+// what starts them
+pub mod component;
+pub mod flow;
+pub mod cli;
+pub mod exit;

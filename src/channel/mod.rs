@@ -1,8 +1,34 @@
 //! Channels: what holds events between a source and a sink, and takes responsibility for them.
 
+pub mod ends;
+pub mod memory;
+
 use crate::ack::Delivery;
-use crate::event::Batch;
+use crate::component::Spec;
+use crate::event::{Batch, BatchBuilder};
+use crate::exit::StageError;
+use crate::flow::Ends;
+use clap::{Args, FromArgMatches};
+use std::sync::Arc;
 use std::time::Instant;
+
+/// All channels.
+pub const ALL: &[Spec<Box<dyn Settings>>] = &[row::<memory::Settings>("memory")
+    .also(&["org.apache.flume.channel.MemoryChannel"])
+    .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")])];
+
+/// The line of a channel.
+pub const fn row<T: Args + FromArgMatches + Settings + 'static>(
+    name: &'static str,
+) -> Spec<Box<dyn Settings>> {
+    Spec::new::<T>(name, |matches| Ok(Box::new(T::from_arg_matches(matches)?)))
+}
+
+/// Settings of a channel, from which it is opened.
+pub trait Settings: Send {
+    /// Open it, and say which of its ends this stage uses. `name` is for messages.
+    fn open(&self, name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError>;
+}
 
 /// Why a channel could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +93,40 @@ pub trait Channel: Send + Sync {
         String::new()
     }
 
+    /// Bytes of the largest event that it can ever hold.
+    fn largest_event(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// What it holds survives its process: a stop need not wait until it is empty.
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    /// Nothing waits, and nothing that was given out by a process that has died can come back.
+    fn is_drained(&self) -> bool {
+        self.fill().events == 0
+    }
+
     /// Make acceptances durable that were only noted so far. Called before a taker ends.
     fn sync_takes(&self) -> Result<(), ChannelError> {
         Ok(())
     }
+}
+
+/// Cut a batch into parts of at most `most` events. A batch that fits is handed back as it is.
+pub fn split(batch: &Batch, most: u64) -> Vec<Batch> {
+    if u64::from(batch.len()) <= most {
+        return vec![batch.clone()];
+    }
+    let mut parts = Vec::new();
+    let mut part = BatchBuilder::new();
+    for event in batch.events().map_while(Result::ok) {
+        if u64::from(part.len()) == most {
+            parts.push(part.finish());
+        }
+        part.push_encoded(event);
+    }
+    parts.push(part.finish());
+    parts
 }

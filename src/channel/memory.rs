@@ -1,0 +1,385 @@
+//! `memory`: a queue in memory (Flume's MemoryChannel). It is lost with its process.
+
+use super::{Channel, ChannelError, Fill, Taken};
+use crate::ack::{Delivery, Refusal, Settle};
+use crate::event::Batch;
+use crate::exit::StageError;
+use crate::flow::Ends;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::Instant;
+
+/// Bytes of a body that one place of `byteCapacity` holds (Flume's `byteCapacitySlotSize`).
+const SLOT: u64 = 100;
+
+/// Hold events in memory: fast, and lost with the process.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Settings {
+    /// Events that it holds.
+    #[arg(long, id = "capacity", default_value = "100", value_name = "EVENTS")]
+    capacity: u64,
+    /// Events in one transaction; a larger batch is split.
+    #[arg(
+        long,
+        id = "transactionCapacity",
+        default_value = "100",
+        value_name = "EVENTS"
+    )]
+    transaction_capacity: u64,
+    /// Seconds that a put waits for a place.
+    #[arg(long, id = "keep-alive", default_value = "3", value_name = "TIME")]
+    keep_alive: crate::value::Seconds,
+    /// Bytes of bodies that it holds; 0 without a bound. Without it: 80 % of 1 GiB.
+    #[arg(long, id = "byteCapacity", default_value = "819MiB", value_name = "SIZE")]
+    byte_capacity: crate::value::Size,
+    /// Percentage of the former that is set aside for headers.
+    #[arg(long, id = "byteCapacityBufferPercentage", default_value = "20", value_name = "PERCENT",
+          value_parser = clap::value_parser!(u64).range(0..=100))]
+    byte_capacity_buffer_percentage: u64,
+}
+
+/// See the module.
+pub struct Memory {
+    state: Mutex<State>,
+    changed: Condvar,
+    settings: Settings,
+    slots: u64,
+    me: Weak<Memory>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Entry>,
+    /// In the channel: waiting, or taken and not settled.
+    events: u64,
+    bytes: u64,
+    slots: u64,
+    next: u64,
+    taken: usize,
+    takers: usize,
+    putters: usize,
+    finished: bool,
+    wakes: u64,
+}
+
+struct Entry {
+    number: u64,
+    batch: Batch,
+    slots: u64,
+}
+
+impl super::Settings for Settings {
+    fn open(&self, _name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError> {
+        Ok((self.channel(), Ends::Both))
+    }
+}
+
+impl Settings {
+    fn channel(&self) -> Arc<dyn Channel> {
+        let usable = self.byte_capacity.0 / 100 * (100 - self.byte_capacity_buffer_percentage);
+        let slots = match usable / SLOT {
+            0 => u64::MAX,
+            slots => slots,
+        };
+        Arc::new_cyclic(|me| Memory {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            settings: self.clone(),
+            slots,
+            me: me.clone(),
+        })
+    }
+}
+
+/// Places of a batch: its bodies in slots of 100 bytes, an empty one counts as one (Flume's rule); headers
+/// cost nothing.
+fn slots_of(batch: &Batch) -> u64 {
+    if batch.bytes() as u64 <= SLOT {
+        return u64::from(batch.len());
+    }
+    let bodies = batch.bodies().map_while(Result::ok);
+    bodies
+        .map(|event| (event.body().len() as u64).div_ceil(SLOT).max(1))
+        .sum()
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, deadline: Option<Instant>) -> MutexGuard<'a, State> {
+        match deadline {
+            None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let waited = self.changed.wait_timeout(state, left);
+                waited.unwrap_or_else(|p| p.into_inner()).0
+            }
+        }
+    }
+
+    /// Put one batch that is no larger than a transaction.
+    fn put_one(&self, batch: Batch, slots: u64, deadline: Instant) -> Result<(), ChannelError> {
+        let events = u64::from(batch.len());
+        let mut state = self.lock();
+        loop {
+            let bytes_fit = state.slots + slots <= self.slots || state.events == 0;
+            if bytes_fit && state.events + events <= self.settings.capacity {
+                break;
+            }
+            if deadline <= Instant::now() {
+                return Err(self.full(&state, bytes_fit));
+            }
+            state.putters += 1;
+            state = self.wait(state, Some(deadline));
+            state.putters -= 1;
+        }
+        state.next += 1;
+        let number = state.next;
+        state.events += events;
+        state.slots += slots;
+        state.bytes += batch.bytes() as u64;
+        state.waiting.push_back(Entry { number, batch, slots });
+        let somebody_waits = state.takers > 0;
+        drop(state);
+        if somebody_waits {
+            self.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    fn full(&self, state: &State, bytes_fit: bool) -> ChannelError {
+        let waited = self.settings.keep_alive.0.as_secs_f64();
+        ChannelError::Full(match bytes_fit {
+            true => format!(
+                "it holds {} of {} events and had no room for {waited} s: the sink is slower than the source, \
+                 or --capacity is too small",
+                state.events, self.settings.capacity
+            ),
+            false => format!(
+                "it holds all the bytes that its byteCapacity allows and had no room for {waited} s: the sink \
+                 is slower than the source, or --byte-capacity is too small"
+            ),
+        })
+    }
+
+    fn settled(&self, entry: Entry, back: bool) {
+        let mut state = self.lock();
+        state.taken -= 1;
+        if back {
+            let at = state.waiting.iter().position(|other| other.number > entry.number);
+            let at = at.unwrap_or(state.waiting.len());
+            state.waiting.insert(at, entry);
+        } else {
+            state.events -= u64::from(entry.batch.len());
+            state.bytes -= entry.batch.bytes() as u64;
+            state.slots -= entry.slots;
+        }
+        let somebody_waits = state.takers > 0 || state.putters > 0;
+        drop(state);
+        if somebody_waits {
+            self.changed.notify_all();
+        }
+    }
+
+    fn split(&self, batch: &Batch) -> Vec<Batch> {
+        let most = self
+            .settings
+            .transaction_capacity
+            .min(self.settings.capacity)
+            .max(1);
+        super::split(batch, most)
+    }
+}
+
+struct Ticket {
+    channel: Arc<Memory>,
+    entry: Option<Entry>,
+}
+
+impl Settle for Ticket {
+    fn accept(mut self: Box<Self>) {
+        if let Some(entry) = self.entry.take() {
+            self.channel.settled(entry, false);
+        }
+    }
+
+    fn refuse(mut self: Box<Self>, _refusal: Refusal) {
+        if let Some(entry) = self.entry.take() {
+            self.channel.settled(entry, true);
+        }
+    }
+}
+
+impl Channel for Memory {
+    fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
+        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+            for part in self.split(batch) {
+                let slots = slots_of(&part);
+                if slots > self.slots {
+                    return Err(ChannelError::TooLarge(format!(
+                        "a transaction of {} bytes is larger than the byteCapacity of {}",
+                        part.bytes(),
+                        self.settings.byte_capacity
+                    )));
+                }
+                self.put_one(part, slots, Instant::now() + self.settings.keep_alive.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
+        let mut state = self.lock();
+        let wakes = state.wakes;
+        loop {
+            if let Some(entry) = state.waiting.pop_front() {
+                state.taken += 1;
+                drop(state);
+                let Some(channel) = self.me.upgrade() else {
+                    return Ok(Taken::Finished);
+                };
+                let batch = entry.batch.clone();
+                let ticket = Ticket {
+                    channel,
+                    entry: Some(entry),
+                };
+                return Ok(Taken::Delivery(Delivery::new(batch, ticket)));
+            }
+            if state.finished && state.taken == 0 {
+                return Ok(Taken::Finished);
+            }
+            if state.wakes != wakes || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Taken::Empty);
+            }
+            state.takers += 1;
+            state = self.wait(state, deadline);
+            state.takers -= 1;
+        }
+    }
+
+    fn largest_event(&self) -> u64 {
+        self.slots.saturating_mul(SLOT)
+    }
+
+    fn finish_put(&self) {
+        self.lock().finished = true;
+        self.changed.notify_all();
+    }
+
+    fn wake(&self) {
+        self.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+
+    fn fill(&self) -> Fill {
+        let state = self.lock();
+        Fill {
+            events: state.events,
+            bytes: state.bytes,
+            capacity: self.settings.capacity,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{BatchBuilder, Event};
+
+    fn channel(words: &[&str]) -> Arc<dyn Channel> {
+        use clap::FromArgMatches;
+        let command =
+            <Settings as clap::Args>::augment_args(clap::Command::new("memory").no_binary_name(true));
+        let matches = command.try_get_matches_from(words).unwrap();
+        Settings::from_arg_matches(&matches).unwrap().channel()
+    }
+
+    fn batch(bodies: &[&str]) -> Batch {
+        let mut builder = BatchBuilder::new();
+        bodies.iter().for_each(|body| builder.push_body(body.as_bytes()));
+        builder.finish()
+    }
+
+    fn take(channel: &Arc<dyn Channel>) -> Option<Delivery> {
+        match channel.take(Some(Instant::now())).unwrap() {
+            Taken::Delivery(delivery) => Some(delivery),
+            _ => None,
+        }
+    }
+
+    fn body(delivery: &Delivery) -> String {
+        let bodies: Vec<_> = delivery
+            .batch
+            .events()
+            .map(|event| event.unwrap().body().to_vec())
+            .collect();
+        String::from_utf8(bodies.concat()).unwrap()
+    }
+
+    #[test]
+    fn rolled_back_batch_comes_again_before_later_ones() {
+        let channel = channel(&[]);
+        channel.put(&[batch(&["a"]), batch(&["b"])]).unwrap();
+        let first = take(&channel).unwrap();
+        let second = take(&channel).unwrap();
+        second.refuse(Refusal::retry("later"));
+        first.refuse(Refusal::retry("later"));
+        assert_eq!(body(&take(&channel).unwrap()), "a");
+    }
+
+    #[test]
+    fn full_channel_says_what_it_holds_after_its_keep_alive() {
+        let channel = channel(&["--capacity=2", "--keep-alive=0"]);
+        channel.put(&[batch(&["a", "b"])]).unwrap();
+        let error = channel.put(&[batch(&["c"])]).unwrap_err();
+        assert!(
+            matches!(&error, ChannelError::Full(why) if why.contains("2 of 2 events")),
+            "{error}"
+        );
+        let taken = take(&channel).unwrap();
+        assert!(
+            channel.put(&[batch(&["c"])]).is_err(),
+            "a taken batch still has its place"
+        );
+        taken.accept();
+        channel.put(&[batch(&["c"])]).unwrap();
+    }
+
+    #[test]
+    fn batch_larger_than_a_transaction_is_split() {
+        let channel = channel(&["--capacity=10", "--transaction-capacity=2"]);
+        channel.put(&[batch(&["a", "b", "c"])]).unwrap();
+        assert_eq!(body(&take(&channel).unwrap()), "ab");
+    }
+
+    #[test]
+    fn bytes_are_counted_in_slots_of_a_hundred() {
+        let channel = channel(&[
+            "--byte-capacity=1000",
+            "--byte-capacity-buffer-percentage=50",
+            "--keep-alive=0",
+        ]);
+        channel.put(&[batch(&[&"x".repeat(401)])]).unwrap();
+        assert!(channel.put(&[batch(&["y"])]).is_err());
+        let held = take(&channel).unwrap();
+        held.accept();
+        let error = channel.put(&[batch(&[&"x".repeat(501)])]).unwrap_err();
+        assert!(matches!(error, ChannelError::TooLarge(_)), "{error}");
+    }
+
+    #[test]
+    fn taker_is_woken_by_a_put_by_wake_and_by_the_end() {
+        let channel = channel(&[]);
+        let taker = channel.clone();
+        let thread = std::thread::spawn(move || match taker.take(None) {
+            Ok(Taken::Delivery(delivery)) => delivery.accept(),
+            _ => panic!("nothing came"),
+        });
+        channel.put(&[Batch::single(&Event::new("a"))]).unwrap();
+        thread.join().unwrap();
+        channel.finish_put();
+        assert!(matches!(channel.take(None).unwrap(), Taken::Finished));
+    }
+}

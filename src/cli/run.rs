@@ -1,0 +1,124 @@
+//! `flume run 'source … | channel … | sink …'`: the text of a pipeline, fused into one process.
+
+use super::options::{self, Common, Taking, Writing};
+use super::report::Reporter;
+use super::{Ended, KINDS, Tool, parts, words};
+use crate::component::nearest;
+use crate::exit::StageError;
+use crate::flow::Flow;
+use crate::say;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use std::path::PathBuf;
+
+/// The command.
+pub const TOOL: Tool = Tool {
+    name: "run",
+    command: whole_command,
+    run,
+};
+
+/// Run a whole pipeline in one process, without framing between its stages.
+#[derive(Parser)]
+#[command(name = "run", bin_name = "flume run", no_binary_name = true)]
+struct Run {
+    /// The pipeline, in the words of the shell: 'source … | channel … | sink …'.
+    #[arg(value_name = "PIPELINE")]
+    pipeline: Option<String>,
+    /// Read the pipeline from a file instead; there, # begins a comment and a line end is a blank.
+    #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "pipeline")]
+    file: Option<PathBuf>,
+}
+
+fn whole_command() -> clap::Command {
+    let command = Run::command();
+    Common::augment_args(Taking::augment_args(Writing::augment_args(command)))
+}
+
+fn run(given: &[String]) -> Ended {
+    match try_run(given) {
+        Ok(ended) => ended,
+        Err(Ended::Stage(Err(error))) => {
+            say::error("run", error.to_string());
+            Ended::from(error)
+        }
+        Err(ended) => ended,
+    }
+}
+
+fn try_run(given: &[String]) -> Result<Ended, Ended> {
+    let matches = whole_command().try_get_matches_from(given)?;
+    let own = Run::from_arg_matches(&matches)?;
+    let common = Common::from_arg_matches(&matches)?;
+    let writing = Writing::from_arg_matches(&matches)?;
+    let taking = Taking::from_arg_matches(&matches)?;
+    options::configure(&common)?;
+    let text = own.text()?;
+    let stop = options::stop_of(&common)?;
+    let flow_options = options::flow_options(&writing, Some(&taking), &stop)?;
+    let flow = read_flow(&text)?;
+    flow.check()?;
+    let reporter = Reporter::start("run", &common, &stop)?;
+    let result = flow.run(flow_options, reporter.board());
+    reporter.finish(&result);
+    Ok(Ended::Stage(result))
+}
+
+impl Run {
+    fn text(&self) -> Result<String, StageError> {
+        match (&self.pipeline, &self.file) {
+            (Some(text), _) => Ok(text.clone()),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map_err(|error| StageError::Usage(format!("{} cannot be read: {error}", file.display()))),
+            (None, None) => Err(StageError::Usage(
+                "a pipeline is missing: flume run 'source seq | channel memory | sink null', or -f FILE"
+                    .into(),
+            )),
+        }
+    }
+}
+
+/// Read the text of a pipeline into a flow.
+pub fn read_flow(text: &str) -> Result<Flow, Ended> {
+    let stages = words::stages(text).map_err(StageError::Usage)?;
+    let count = stages.len();
+    let mut flow = Flow { parts: Vec::new() };
+    for (index, stage) in stages.iter().enumerate() {
+        let within = format!("stage {} of {count}", index + 1);
+        flow.parts.push(read_part(stage, &within)?);
+    }
+    Ok(flow)
+}
+
+fn read_part(words: &[String], within: &str) -> Result<(String, crate::flow::Part), Ended> {
+    // A line copied from the shell has the program's name in front of each stage.
+    let words = match words.split_first() {
+        Some((first, rest)) if first == "flume" => rest,
+        _ => words,
+    };
+    let Some((kind, rest)) = words.split_first() else {
+        return Err(StageError::Usage(format!("{within} is empty")).into());
+    };
+    if !KINDS.contains(&kind.as_str()) {
+        let hint = nearest(kind, KINDS.iter().copied()).map(|near| format!("; did you mean \"{near}\"?"));
+        let hint = hint.unwrap_or_else(|| format!("; there are {}", KINDS.join(", ")));
+        return Err(StageError::Usage(format!("{within}: \"{kind}\" is no kind of component{hint}")).into());
+    }
+    let Some((name, rest)) = rest.split_first() else {
+        let names = parts::names(kind).join(", ");
+        return Err(StageError::Usage(format!("{within}: {kind} has no name; there are {names}")).into());
+    };
+    let Some(command) = parts::command(kind, name) else {
+        return Err(parts::unknown(kind, name).within(within).into());
+    };
+    let moved = parts::with_positional(kind, name, rest);
+    let bin = format!("{kind} {name}");
+    let matches = command
+        .bin_name(&bin)
+        .no_binary_name(true)
+        .try_get_matches_from(moved)?;
+    let part = parts::part(kind, name, &matches).map_err(|ended| match ended {
+        Ended::Stage(Err(error)) => error.within(within).into(),
+        ended => ended,
+    })?;
+    Ok((bin, part))
+}

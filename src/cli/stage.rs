@@ -1,0 +1,86 @@
+//! `flume source|intercept|channel|sink NAME …`: a flow of one component between standard input and output.
+
+use super::options::{self, Common, Taking, Writing};
+use super::report::Reporter;
+use super::{Ended, parts};
+use crate::exit::StageError;
+use crate::flow::{Ends, Flow, Part};
+use crate::say;
+use clap::{Args, FromArgMatches};
+use std::os::unix::process::CommandExt;
+
+/// The whole command of a stage: the component's settings and the options of its kind.
+pub fn whole_command(kind: &str, name: &str) -> Option<clap::Command> {
+    let mut command = parts::command(kind, name)?;
+    if kind != "sink" {
+        command = Writing::augment_args(command);
+    }
+    if matches!(kind, "sink" | "channel") {
+        command = Taking::augment_args(command);
+    }
+    Some(Common::augment_args(command).bin_name(format!("flume {kind} {name}")))
+}
+
+/// Run the stage of this kind that the words ask for.
+pub fn command(kind: &str, words: &[String]) -> Ended {
+    let Some((name, rest)) = words.split_first() else {
+        let names = parts::names(kind).join(", ");
+        say::error(kind, format!("a name is missing: there are {names}"));
+        return Ended::Status(2);
+    };
+    let Some(command) = whole_command(kind, name) else {
+        return external(kind, name, rest);
+    };
+    match run(kind, name, command, rest) {
+        Ok(ended) | Err(ended) => ended,
+    }
+}
+
+fn run(kind: &str, name: &str, command: clap::Command, words: &[String]) -> Result<Ended, Ended> {
+    let words = parts::with_positional(kind, name, words);
+    let matches = command.no_binary_name(true).try_get_matches_from(words)?;
+    let common = Common::from_arg_matches(&matches)?;
+    let writing = match kind {
+        "sink" => Writing::defaults(),
+        _ => Writing::from_arg_matches(&matches)?,
+    };
+    let taking = match kind {
+        "sink" | "channel" => Some(Taking::from_arg_matches(&matches)?),
+        _ => None,
+    };
+    let said = |error: StageError| {
+        say::error(&format!("{kind} {name}"), error.to_string());
+        Ended::from(error)
+    };
+    options::configure(&common).map_err(said)?;
+    let stop = options::stop_of(&common).map_err(said)?;
+    let flow_options = options::flow_options(&writing, taking.as_ref(), &stop).map_err(said)?;
+    let part = parts::part(kind, name, &matches).map_err(|ended| match ended {
+        Ended::Stage(Err(error)) => said(error),
+        ended => ended,
+    })?;
+    let stage = format!("{kind} {name}");
+    let mut flow = Flow {
+        parts: vec![(stage.clone(), part)],
+    };
+    if let Some(wal) = writing.wal.as_deref().filter(|_| writing.durability == "channel") {
+        let channel = parts::wal(wal, writing.max_wal_size.0).map_err(said)?;
+        flow.parts
+            .push(("channel file".into(), Part::Channel(channel, Ends::Both)));
+    }
+    let reporter = Reporter::start(&stage, &common, &stop).map_err(said)?;
+    let result = flow.run(flow_options, reporter.board());
+    reporter.finish(&result);
+    Ok(Ended::Stage(result))
+}
+
+/// Become the executable `flume-KIND-NAME`, if there is one.
+fn external(kind: &str, name: &str, words: &[String]) -> Ended {
+    let Some(path) = parts::external(kind, name) else {
+        say::error(kind, parts::unknown(kind, name).to_string());
+        return Ended::Status(2);
+    };
+    let error = std::process::Command::new(&path).args(words).exec();
+    say::error(kind, format!("{} cannot be run: {error}", path.display()));
+    Ended::Status(1)
+}

@@ -1,0 +1,380 @@
+//! One definition per component: a struct whose fields are its settings.
+//!
+//! The field gives the flag, the argument's id gives Flume's property, the doc comment gives the sentence.
+//! From it come the flag parser, the properties parser, `--help`, the manual, the completions, the README's
+//! table and the typo hints. A component is one file and one [`Spec`] in the table of its kind.
+//!
+//! Flume's default stands in the struct; where a stage in the shell has another, the table line says so.
+
+use crate::value::flume_bool;
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use std::any::TypeId;
+use std::collections::BTreeMap;
+
+/// One line in the table of a kind.
+pub struct Spec<Made: 'static> {
+    /// The word on the command line and Flume's `type`.
+    pub name: &'static str,
+    /// Other names that Flume gives it: class names, older words.
+    pub aliases: &'static [&'static str],
+    /// The setting that may stand without its flag.
+    pub positional: Option<&'static str>,
+    /// Settings, by id, whose default in the shell differs from Flume's.
+    pub shell: &'static [(&'static str, &'static str)],
+    args: fn(Command) -> Command,
+    make: fn(&ArgMatches) -> Result<Made, clap::Error>,
+}
+
+/// What makes a component of type `T` from parsed words.
+pub type Make<Made> = fn(&ArgMatches) -> Result<Made, clap::Error>;
+
+impl<Made: 'static> Spec<Made> {
+    /// A line for the component whose settings are `T`.
+    pub const fn new<T: Args>(name: &'static str, make: Make<Made>) -> Self {
+        Spec {
+            name,
+            aliases: &[],
+            positional: None,
+            shell: &[],
+            args: T::augment_args,
+            make,
+        }
+    }
+
+    /// Other names.
+    pub const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The setting that may stand without its flag: in the struct it has no `long`.
+    pub const fn positional(mut self, id: &'static str) -> Self {
+        self.positional = Some(id);
+        self
+    }
+
+    /// Defaults in the shell.
+    pub const fn shell(mut self, defaults: &'static [(&'static str, &'static str)]) -> Self {
+        self.shell = defaults;
+        self
+    }
+
+    /// The command that draws help, manual and completions, and parses flags.
+    pub fn command(&self) -> Command {
+        let shell = self.shell;
+        (self.args)(Command::new(self.name))
+            .disable_help_subcommand(true)
+            .mut_args(move |arg| spelled(in_shell(arg, shell)))
+    }
+
+    /// Make the component from words that a command with [`Spec::command`]'s arguments has parsed.
+    pub fn from_matches(&self, matches: &ArgMatches) -> Result<Made, clap::Error> {
+        (self.make)(matches)
+    }
+
+    /// Make the component from flags.
+    pub fn from_flags(&self, words: &[String]) -> Result<Made, clap::Error> {
+        let words = self.with_positional(words);
+        let matches = self.command().no_binary_name(true).try_get_matches_from(words)?;
+        self.from_matches(&matches)
+    }
+
+    /// Words in which the flag form of the positional setting is put in its place.
+    pub fn with_positional(&self, words: &[String]) -> Vec<String> {
+        let Some(id) = self.positional else {
+            return words.to_vec();
+        };
+        let flag = format!("--{}", flag_of(id));
+        let with_value = format!("{flag}=");
+        let mut out: Vec<String> = Vec::with_capacity(words.len() + 2);
+        let mut value = None;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if word == "--" {
+                out.push(word.clone());
+                out.extend(words.by_ref().cloned());
+            } else if *word == flag {
+                value = words.next().cloned();
+            } else if let Some(given) = word.strip_prefix(&with_value) {
+                value = Some(given.to_string());
+            } else {
+                out.push(word.clone());
+            }
+        }
+        if let Some(value) = value {
+            if !out.iter().any(|word| word == "--") {
+                out.push("--".into());
+            }
+            out.push(value);
+        }
+        out
+    }
+
+    /// Make the component from Flume's properties: names without the component's own prefix.
+    ///
+    /// Errors speak of properties. A key that the component does not know is an error with the nearest name.
+    pub fn from_properties(&self, given: &BTreeMap<String, String>) -> Result<Made, clap::Error> {
+        let command = (self.args)(Command::new(self.name))
+            .no_binary_name(true)
+            .disable_help_flag(true)
+            .mut_args(|arg| {
+                let id = arg.get_id().to_string();
+                boolean(arg.long(id), true)
+            });
+        let words: Vec<String> = given
+            .iter()
+            .map(|(key, value)| property(&command, key, value))
+            .collect();
+        let matches = command.try_get_matches_from(words)?;
+        self.from_matches(&matches)
+    }
+}
+
+/// One property as a word; a member of a family goes to the family's argument.
+fn property(command: &Command, key: &str, value: &str) -> String {
+    let is_known = command.get_arguments().any(|arg| arg.get_id() == key);
+    if !is_known {
+        for arg in command.get_arguments() {
+            let id = arg.get_id().as_str();
+            if let Some(member) = id.strip_suffix('*').and_then(|family| key.strip_prefix(family)) {
+                return format!("--{id}={member}={value}");
+            }
+        }
+    }
+    format!("--{key}={value}")
+}
+
+/// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and
+/// a trailing capital joins its word; dots become dashes.
+pub fn flag_of(property: &str) -> String {
+    const PREFIXES: &[&str] = &["sink.", "hdfs.", "hive.", "kafka.", "selector.", "processor."];
+    let bare = PREFIXES
+        .iter()
+        .find_map(|prefix| property.strip_prefix(prefix))
+        .unwrap_or(property);
+    let bare = bare.strip_suffix(".*").unwrap_or(bare);
+    let chars: Vec<char> = bare.chars().collect();
+    let mut flag = String::new();
+    for (index, &c) in chars.iter().enumerate() {
+        let previous = index.checked_sub(1).map(|index| chars[index]);
+        let next = chars.get(index + 1);
+        if c == '.' || c == '_' {
+            flag.push('-');
+            continue;
+        }
+        let starts = c.is_uppercase()
+            && previous.is_some_and(|p| p != '.' && p != '-')
+            && match (previous.is_some_and(char::is_uppercase), next) {
+                // inside a run of capitals: only the last one, when a word follows, begins a word
+                (true, Some(next)) => next.is_lowercase(),
+                (true, None) => false,
+                // a single trailing capital joins its word
+                (false, None) => false,
+                (false, Some(_)) => true,
+            };
+        if starts {
+            flag.push('-');
+        }
+        flag.extend(c.to_lowercase());
+    }
+    flag
+}
+
+fn in_shell(arg: Arg, shell: &'static [(&'static str, &'static str)]) -> Arg {
+    let Some((_, default)) = shell.iter().find(|(id, _)| arg.get_id() == *id) else {
+        return arg;
+    };
+    let flumes = arg
+        .get_default_values()
+        .first()
+        .map(|value| value.to_string_lossy().into_owned());
+    let arg = arg.default_value(*default).required(false);
+    match flumes {
+        Some(flumes) => note(arg, &format!("[in an agent: {flumes}]")),
+        None => arg,
+    }
+}
+
+fn note(arg: Arg, more: &str) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.help(format!("{help} {more}"))
+}
+
+/// Name the property in the help where it is not the flag's own word; booleans may go without a value.
+fn spelled(arg: Arg) -> Arg {
+    let id = arg.get_id().to_string();
+    if matches!(id.as_str(), "help" | "version") {
+        return arg;
+    }
+    let arg = boolean(arg, false);
+    match arg.get_long() {
+        Some(long) if long == id => arg,
+        None if arg.get_long().is_none() && id == flag_of(&id) => arg,
+        _ => note(arg, &format!("[property: {id}]")),
+    }
+}
+
+fn boolean(arg: Arg, as_flume: bool) -> Arg {
+    if arg.get_value_parser().type_id() != TypeId::of::<bool>() {
+        return arg;
+    }
+    let default = arg
+        .get_default_values()
+        .first()
+        .map(|value| value.to_string_lossy().into_owned());
+    let arg = arg
+        .action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .default_value(default.unwrap_or_else(|| "false".into()));
+    match as_flume {
+        true => arg.value_parser(|word: &str| Ok::<bool, String>(flume_bool(word))),
+        false => arg
+            .hide_possible_values(true)
+            .value_parser(clap::value_parser!(bool)),
+    }
+}
+
+/// A closed set of words for a setting, matched in any case as Flume does.
+pub fn words(words: &'static [&'static str]) -> PossibleValuesParser {
+    PossibleValuesParser::new(words)
+}
+
+/// Make `T` itself from parsed words, for [`Spec::new`].
+pub fn made<T: FromArgMatches>(matches: &ArgMatches) -> Result<T, clap::Error> {
+    T::from_arg_matches(matches)
+}
+
+/// An error of a setting that only the component can see, in clap's form.
+pub fn setting_error(what: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"))
+}
+
+/// The line of a table with this name, in any case, or one of its other names.
+pub fn find<Made>(table: &'static [Spec<Made>], name: &str) -> Option<&'static Spec<Made>> {
+    table.iter().find(|spec| {
+        let mut names = std::iter::once(&spec.name).chain(spec.aliases);
+        names.any(|own| own.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The word nearest to one that is not known, if any is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.into_iter().map(|name| (distance(word, name), name));
+    let limit = (word.chars().count() / 3).max(2);
+    scored
+        .filter(|(score, _)| *score <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Edit distance (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_properties_in_kebab_case() {
+        let cases = [
+            ("batchSize", "batch-size"),
+            ("useIP", "use-ip"),
+            ("codeC", "codec"),
+            ("hdfs.codeC", "codec"),
+            ("logStdErr", "log-std-err"),
+            ("sink.rollInterval", "roll-interval"),
+            ("sink.pathManager.prefix", "path-manager-prefix"),
+            ("max-line-length", "max-line-length"),
+            ("schemaURL", "schema-url"),
+            ("serializers.*", "serializers"),
+        ];
+        for (property, flag) in cases {
+            assert_eq!(flag_of(property), flag);
+        }
+    }
+
+    #[test]
+    fn nearest_word_is_near() {
+        assert_eq!(nearest("stdn", ["stdin", "exec"]), Some("stdin"));
+        assert_eq!(nearest("kafka", ["stdin", "exec"]), None);
+    }
+
+    #[derive(clap::Args, Debug, PartialEq)]
+    struct Sample {
+        /// What is run.
+        #[arg(id = "command")]
+        command: String,
+        /// Events in a batch.
+        #[arg(long, id = "batchSize", default_value = "20")]
+        batch_size: u32,
+        /// Whether.
+        #[arg(long, id = "ackEvery", default_value = "true")]
+        ack_every: bool,
+        /// Members.
+        #[arg(long = "serializer", id = "serializers.*")]
+        serializer: Vec<crate::value::Pair>,
+    }
+
+    const SAMPLE: Spec<Sample> = Spec::new::<Sample>("sample", made::<Sample>)
+        .positional("command")
+        .shell(&[("batchSize", "1000")]);
+
+    fn flags(words: &[&str]) -> Sample {
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        SAMPLE.from_flags(&words).unwrap()
+    }
+
+    #[test]
+    fn flags_properties_and_the_positional_say_the_same() {
+        let one = flags(&["tail -F x", "--ack-every=false", "--serializer", "s1.name=day"]);
+        let two = flags(&[
+            "--command",
+            "tail -F x",
+            "--ack-every=false",
+            "--serializer=s1.name=day",
+        ]);
+        assert_eq!(one, two);
+        assert_eq!(one.batch_size, 1000);
+        let properties = [
+            ("command", "tail -F x"),
+            ("ackEvery", "no"),
+            ("serializers.s1.name", "day"),
+            ("batchSize", "1000"),
+        ];
+        let properties = properties
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .into();
+        assert_eq!(SAMPLE.from_properties(&properties).unwrap(), one);
+        assert!(flags(&["x", "--ack-every"]).ack_every);
+    }
+
+    #[test]
+    fn property_that_is_not_known_is_an_error_with_a_hint() {
+        let given = [("command", "x"), ("batchSise", "1")];
+        let given = given
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .into();
+        let error = SAMPLE.from_properties(&given).unwrap_err().to_string();
+        assert!(
+            error.contains("batchSise") && error.contains("batchSize"),
+            "{error}"
+        );
+    }
+}

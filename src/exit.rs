@@ -1,0 +1,68 @@
+//! The exit statuses, once: what a script, cron or a supervisor can tell from them.
+//!
+//! | status | meaning |
+//! |---|---|
+//! | 0 | everything was accepted |
+//! | 1 | failed; also when the input had no `end`, after what came was delivered |
+//! | 2 | wrong usage or configuration, found before anything was taken |
+//! | 75 | temporary: run me again (`EX_TEMPFAIL`); nothing that was acknowledged is lost |
+//!
+//! A closed pipe downstream is no error message, but it is 75 while batches are unaccepted.
+
+use std::process::ExitCode;
+
+/// Why a stage ended other than well. The message is for standard error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StageError {
+    /// Wrong usage or configuration, found before anything was taken.
+    #[error("{0}")]
+    Usage(String),
+    /// Failed, and running it again will not help by itself.
+    #[error("{0}")]
+    Failed(String),
+    /// Temporary.
+    #[error("{0}")]
+    Temporary(String),
+    /// The pipe downstream was closed while something was unaccepted: known to whoever closed it.
+    #[error("the next stage has closed the pipe")]
+    Closed,
+}
+
+impl StageError {
+    /// The process's exit status.
+    pub fn status(&self) -> u8 {
+        match self {
+            StageError::Failed(_) => 1,
+            StageError::Usage(_) => 2,
+            StageError::Temporary(_) | StageError::Closed => 75,
+        }
+    }
+
+    /// Nobody needs to be told.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, StageError::Closed)
+    }
+
+    /// The same error with where it happened in front.
+    pub fn within(self, what: &str) -> Self {
+        match self {
+            StageError::Usage(why) => StageError::Usage(format!("{what}: {why}")),
+            StageError::Failed(why) => StageError::Failed(format!("{what}: {why}")),
+            StageError::Temporary(why) => StageError::Temporary(format!("{what}: {why}")),
+            StageError::Closed => StageError::Closed,
+        }
+    }
+}
+
+/// How a stage or a command ended.
+pub type StageResult = Result<(), StageError>;
+
+/// The status of a result.
+pub fn status(result: &StageResult) -> u8 {
+    result.as_ref().err().map_or(0, StageError::status)
+}
+
+/// The status for the process.
+pub fn code(result: &StageResult) -> ExitCode {
+    ExitCode::from(status(result))
+}

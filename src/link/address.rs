@@ -1,0 +1,196 @@
+//! Addresses as words: `tcp:HOST:PORT` and `unix:PATH` carry frames.
+
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Bytes that the path of a Unix socket may have (`sun_path` less its closing zero).
+const UNIX_PATH_LIMIT: usize = 107;
+
+/// Where a stream of frames comes from or goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `tcp:HOST:PORT`; an IPv6 address stands in brackets.
+    Tcp(String, u16),
+    /// `unix:PATH`
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let shape = "an address is tcp:HOST:PORT or unix:PATH";
+        let Some((scheme, rest)) = word.split_once(':') else {
+            return Err(format!("\"{word}\" has no scheme; {shape}"));
+        };
+        match scheme {
+            "unix" if rest.is_empty() => Err(format!("\"{word}\" has no path; {shape}")),
+            "unix" if rest.len() > UNIX_PATH_LIMIT => Err(format!(
+                "the path of a Unix socket has {UNIX_PATH_LIMIT} bytes at most, this one has {}",
+                rest.len()
+            )),
+            "unix" => Ok(Address::Unix(rest.into())),
+            "tcp" => {
+                let (host, port) =
+                    host_port(rest).ok_or_else(|| format!("\"{word}\" has no port; {shape}"))?;
+                let port = port
+                    .parse()
+                    .map_err(|_| format!("\"{port}\" is no port; a port is a number from 0 to 65535"))?;
+                Ok(Address::Tcp(host.to_string(), port))
+            }
+            other => Err(format!("\"{other}:\" is not a way to carry frames here; {shape}")),
+        }
+    }
+}
+
+fn host_port(rest: &str) -> Option<(&str, &str)> {
+    let (host, port) = rest.rsplit_once(':')?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bare.unwrap_or(host);
+    (!host.is_empty()).then_some((host, port))
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(host, port) if host.contains(':') => write!(out, "tcp:[{host}]:{port}"),
+            Address::Tcp(host, port) => write!(out, "tcp:{host}:{port}"),
+            Address::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Does this word look like an address rather than a file?
+pub fn is_address(word: &str) -> bool {
+    word.starts_with("tcp:") || word.starts_with("unix:") || word.starts_with("tls:")
+}
+
+impl Address {
+    /// Connect, waiting `timeout` for each address that the host has.
+    pub fn connect(&self, timeout: Duration) -> io::Result<OwnedFd> {
+        match self {
+            Address::Unix(path) => Ok(UnixStream::connect(path)?.into()),
+            Address::Tcp(host, port) => {
+                let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+                for address in (host.as_str(), *port).to_socket_addrs()? {
+                    match TcpStream::connect_timeout(&address, timeout) {
+                        Ok(stream) => {
+                            stream.set_nodelay(true)?;
+                            return Ok(stream.into());
+                        }
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+        }
+    }
+
+    /// Listen.
+    pub fn listen(&self) -> io::Result<Listener> {
+        match self {
+            Address::Tcp(host, port) => Ok(Listener::Tcp(TcpListener::bind((host.as_str(), *port))?)),
+            Address::Unix(path) => {
+                remove_dead_socket(path);
+                Ok(Listener::Unix(UnixListener::bind(path)?, path.clone()))
+            }
+        }
+    }
+}
+
+/// A socket file that nobody listens on is what a killed listener left; one that somebody does is theirs.
+fn remove_dead_socket(path: &Path) {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Accepts connections.
+#[derive(Debug)]
+pub enum Listener {
+    /// On a TCP port.
+    Tcp(TcpListener),
+    /// At a path, which is removed at the end.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// The next connection and the peer's name.
+    pub fn accept(&self) -> io::Result<(OwnedFd, String)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                Ok((stream.into(), peer.to_string()))
+            }
+            Listener::Unix(listener, path) => {
+                let (stream, _) = listener.accept()?;
+                Ok((stream.into(), format!("unix:{}", path.display())))
+            }
+        }
+    }
+
+    /// Where it listens, with the port that the system gave.
+    pub fn local(&self) -> Option<Address> {
+        match self {
+            Listener::Tcp(listener) => {
+                let at = listener.local_addr().ok()?;
+                Some(Address::Tcp(at.ip().to_string(), at.port()))
+            }
+            Listener::Unix(_, path) => Some(Address::Unix(path.clone())),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(word: &str, expected: Result<Address, &str>) {
+        match (word.parse::<Address>(), expected) {
+            (Ok(found), Ok(expected)) => {
+                assert_eq!(found, expected);
+                assert_eq!(found.to_string(), word);
+            }
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+            (found, expected) => panic!("{word}: {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn addresses_are_words() {
+        check("tcp:localhost:4545", Ok(Address::Tcp("localhost".into(), 4545)));
+        check("tcp:[::1]:1", Ok(Address::Tcp("::1".into(), 1)));
+        check("unix:/run/x", Ok(Address::Unix("/run/x".into())));
+        check("localhost", Err("no scheme"));
+        check("tcp:localhost", Err("no port"));
+        check("tcp:host:seventy", Err("is no port"));
+        check("ftp:host:1", Err("not a way to carry frames"));
+        check(&format!("unix:/{}", "x".repeat(107)), Err("107 bytes at most"));
+    }
+}

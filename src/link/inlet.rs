@@ -1,0 +1,450 @@
+//! The reading end of a stream, for a stage that takes: batches in, acceptances out on the side.
+
+use super::reply::{self, NoReply};
+use super::{Identity, Inlet, Next, Wait};
+use crate::ack::{Class, Delivery, Refusal, Settle};
+use crate::event::Batch;
+use crate::exit::StageError;
+use crate::fd::{self, FdKind, PolledFd};
+use crate::stop::Stop;
+use crate::wire::{self, FrameReader, Got, Hello, Kind, Order, Refuse, WireError};
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, IoSlice, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// After a stop a stage still reads what is on its way to it for so long: the stages before it were
+/// stopped by the same Ctrl-C and end their streams.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What an input is to the one who reads it.
+#[derive(Debug, Clone)]
+pub struct InletOptions {
+    /// Who reads.
+    pub identity: Identity,
+    /// The name of the input in messages, such as `standard input`.
+    pub name: String,
+    /// Largest payload.
+    pub limit: u32,
+}
+
+impl InletOptions {
+    /// Standard input of a stage.
+    pub fn new(identity: Identity, name: impl Into<String>) -> Self {
+        InletOptions {
+            identity,
+            name: name.into(),
+            limit: wire::LIMIT,
+        }
+    }
+}
+
+/// Where acceptances of the current stream go.
+enum Reply {
+    /// No hello yet.
+    Unknown,
+    /// A connection of our own.
+    Socket(Arc<OwnedFd>),
+    /// Nobody waits for them.
+    Nobody,
+    /// Nobody can be reached: that matters when there is a batch to accept.
+    Unreachable(String),
+    /// Another stage takes already.
+    Surplus(String),
+}
+
+/// Which batches of a stream are settled, and what the writer was told of it.
+#[derive(Default)]
+struct Accounts {
+    /// Everything up to here is settled.
+    up_to: u64,
+    /// Accepted or refused beyond a batch that is not.
+    beyond: BTreeSet<u64>,
+    /// The last cumulative acceptance that was sent.
+    told: u64,
+    refused: VecDeque<(u64, Refusal)>,
+    socket: Option<Arc<OwnedFd>>,
+    /// The end of the stream was read.
+    ended: bool,
+    failed: bool,
+}
+
+/// Accounts that the deliveries of one stream share with their inlet.
+type Shared = Arc<Mutex<Accounts>>;
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Accounts> {
+    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Accounts {
+    fn settle(&mut self, sequence: u64) {
+        if sequence != self.up_to + 1 {
+            self.beyond.insert(sequence);
+            return;
+        }
+        self.up_to = sequence;
+        while self.beyond.remove(&(self.up_to + 1)) {
+            self.up_to += 1;
+        }
+    }
+
+    /// Tell the writer what is new: refusals first, so that the acceptance may count over them.
+    fn tell(&mut self) {
+        let Some(socket) = self.socket.clone() else {
+            self.told = self.up_to;
+            self.refused.clear();
+            return;
+        };
+        let mut bytes = Vec::new();
+        for (sequence, refusal) in self.refused.drain(..) {
+            let class = match refusal.class {
+                Class::Retry => "retry",
+                Class::Reject => "reject",
+            };
+            let refuse = Refuse {
+                class: class.into(),
+                reason: refusal.reason,
+            };
+            bytes.extend_from_slice(&wire::encode_json(Kind::Refuse, sequence, &refuse));
+        }
+        if self.up_to > self.told {
+            self.told = self.up_to;
+            bytes.extend_from_slice(&wire::accept_frame(self.up_to));
+        }
+        if !bytes.is_empty() && fd::write_all(socket.as_fd(), &mut [IoSlice::new(&bytes)], &[]).is_err() {
+            self.failed = true;
+        }
+    }
+}
+
+struct Ticket {
+    shared: Shared,
+    sequence: u64,
+}
+
+impl Settle for Ticket {
+    fn accept(self: Box<Self>) {
+        lock(&self.shared).settle(self.sequence);
+    }
+
+    fn refuse(self: Box<Self>, refusal: Refusal) {
+        let mut accounts = lock(&self.shared);
+        // In a file that nobody answers for, what was not taken stays where it is for the next reader.
+        if accounts.socket.is_some() {
+            accounts.refused.push_back((self.sequence, refusal));
+            accounts.settle(self.sequence);
+        }
+    }
+}
+
+/// Reads a stream for a stage that takes.
+pub struct StreamInlet {
+    frames: FrameReader<PolledFd>,
+    order: Order,
+    options: InletOptions,
+    kind: FdKind,
+    reply: Reply,
+    shared: Shared,
+    hello: Option<Hello>,
+    stop: Stop,
+    stopped_at: Option<Instant>,
+    /// Of a seekable input: where it stood, and where each unsettled batch begins.
+    start: Option<u64>,
+    begins: VecDeque<(u64, u64)>,
+    over: Option<StageError>,
+    finished: bool,
+}
+
+impl StreamInlet {
+    /// Read a stream from a descriptor.
+    ///
+    /// Errors: `Usage` for a terminal or a directory.
+    pub fn open(fd: OwnedFd, options: InletOptions, stop: &Stop) -> Result<StreamInlet, StageError> {
+        let name = &options.name;
+        let kind =
+            fd::kind(&fd).map_err(|error| StageError::Failed(format!("{name} cannot be read: {error}")))?;
+        if kind == FdKind::Terminal {
+            return Err(StageError::Usage(format!(
+                "{name} is a terminal and this stage reads a stream of events: put it behind another stage, \
+                 such as \"flume source stdin | flume {}\"",
+                options.identity.stage
+            )));
+        }
+        if kind == FdKind::Other {
+            return Err(StageError::Usage(format!("{name} is not a file, pipe or socket")));
+        }
+        let start = (kind == FdKind::File)
+            .then(|| rustix::fs::seek(&fd, rustix::fs::SeekFrom::Current(0)).ok())
+            .flatten();
+        let polled = PolledFd::new(fd, kind == FdKind::File);
+        Ok(StreamInlet {
+            frames: FrameReader::new(polled, options.limit),
+            order: Order::default(),
+            options,
+            kind,
+            reply: Reply::Unknown,
+            shared: Shared::default(),
+            hello: None,
+            stop: stop.clone(),
+            stopped_at: None,
+            start,
+            begins: VecDeque::new(),
+            over: None,
+            finished: false,
+        })
+    }
+
+    /// What the stream says of itself, once its hello was read.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
+    }
+
+    /// Set how long the next read may wait. After a stop it waits on for what is on its way.
+    fn set_wait(&mut self, wait: Wait) {
+        let deadline = wait.deadline();
+        let stopping = self.stop.is_stopping();
+        if stopping && self.stopped_at.is_none() {
+            self.stopped_at = Some(Instant::now());
+        }
+        let linger = self.stopped_at.map(|since| since + LINGER.min(self.stop.grace()));
+        let input = self.frames.inner_mut();
+        input.deadline = match (deadline, linger) {
+            (Some(deadline), Some(linger)) => Some(deadline.min(linger)),
+            (deadline, linger) => deadline.or(linger),
+        };
+        input.bell = (!stopping).then(|| self.stop.bell().clone());
+    }
+
+    fn linger_is_over(&self) -> bool {
+        self.stopped_at
+            .is_some_and(|since| since.elapsed() >= LINGER.min(self.stop.grace()))
+    }
+
+    fn open_stream(&mut self, frame: &wire::Frame) -> Result<(), StageError> {
+        let hello = Hello::from_frame(frame).map_err(|fault| self.bad(fault))?;
+        // What an earlier stream of the same input still owes stays with its own accounts.
+        lock(&self.shared).tell();
+        self.shared = Shared::default();
+        self.reply = self.find_reply(&hello);
+        if let Reply::Socket(socket) = &self.reply {
+            lock(&self.shared).socket = Some(socket.clone());
+        }
+        self.hello = Some(hello);
+        if let Reply::Surplus(why) = &self.reply {
+            // Read on without taking: closing the pipe would kill the tee that feeds both of us.
+            return Err(StageError::Usage(why.clone()));
+        }
+        Ok(())
+    }
+
+    fn find_reply(&mut self, hello: &Hello) -> Reply {
+        if self.kind == FdKind::File {
+            if hello.reply != "none" || hello.stage.is_empty() {
+                crate::say::debug(
+                    &self.options.identity.stage,
+                    "nobody waits for the acceptance of a recording",
+                );
+            }
+            return Reply::Nobody;
+        }
+        match hello.reply.as_str() {
+            "none" => Reply::Nobody,
+            "self" => match self.frames.inner_mut().fd.try_clone() {
+                Ok(socket) if self.kind == FdKind::Socket => Reply::Socket(Arc::new(socket)),
+                Ok(_) => Reply::Unreachable(
+                    "the stream says that acceptances go back over its own socket, but it came by a pipe"
+                        .into(),
+                ),
+                Err(error) => Reply::Unreachable(error.to_string()),
+            },
+            reply if reply.starts_with("unix:") => match reply::connect(hello, &self.options.identity) {
+                Ok(socket) => Reply::Socket(Arc::new(socket.into())),
+                Err(NoReply::Surplus(why)) => Reply::Surplus(why),
+                Err(NoReply::Unreachable(why)) => Reply::Unreachable(why),
+            },
+            other => Reply::Unreachable(format!("a reply by \"{other}\" is not known to this version")),
+        }
+    }
+
+    fn bad(&self, fault: wire::Fault) -> StageError {
+        StageError::Failed(format!(
+            "{}: at byte {}: {fault}",
+            self.options.name,
+            self.frames.at()
+        ))
+    }
+
+    fn bad_wire(&self, error: WireError) -> StageError {
+        StageError::Failed(format!("{}: {error}", self.options.name))
+    }
+
+    /// Read what is there without taking any of it, until the other end closes.
+    fn drain_untaken(&mut self) {
+        let mut sink = vec![0; 64 << 10];
+        let input = self.frames.inner_mut();
+        input.deadline = None;
+        input.bell = Some(self.stop.bell().clone());
+        while input.read(&mut sink).is_ok_and(|count| count > 0) {}
+    }
+
+    fn deliver(&mut self, frame: wire::Frame, at: u64) -> Result<Next, StageError> {
+        let sequence = frame.header.sequence;
+        match &self.reply {
+            Reply::Unreachable(why) => return Ok(self.end_with(StageError::Usage(why.clone()))),
+            Reply::Nobody if self.start.is_none() => {
+                let batch = frame.batch().map_err(|fault| self.bad(fault))?;
+                return Ok(Next::Delivery(Delivery::unowed(batch)));
+            }
+            _ => {}
+        }
+        let batch: Batch = frame.batch().map_err(|fault| self.bad(fault))?;
+        if self.start.is_some() {
+            let up_to = lock(&self.shared).up_to;
+            while self.begins.front().is_some_and(|(settled, _)| *settled <= up_to) {
+                self.begins.pop_front();
+            }
+            self.begins.push_back((sequence, at));
+        }
+        let ticket = Ticket {
+            shared: self.shared.clone(),
+            sequence,
+        };
+        Ok(Next::Delivery(Delivery::new(batch, ticket)))
+    }
+
+    /// Remember how the input ended, to say it once what came before was settled.
+    fn end_with(&mut self, error: StageError) -> Next {
+        self.finished = true;
+        self.over = Some(error.clone());
+        Next::Broken(error)
+    }
+
+    fn frame(&mut self, frame: wire::Frame, at: u64) -> Result<Option<Next>, StageError> {
+        if let Err(fault) = self.order.check(&frame.header) {
+            let error = self.bad(fault);
+            return Ok(Some(self.end_with(error)));
+        }
+        match frame.header.kind {
+            Kind::Hello => {
+                if let Err(error) = self.open_stream(&frame) {
+                    if matches!(self.reply, Reply::Surplus(_)) {
+                        crate::say::error(&self.options.identity.stage, error.to_string());
+                        self.drain_untaken();
+                    }
+                    return Ok(Some(self.end_with(error)));
+                }
+                Ok(None)
+            }
+            Kind::Batch => match self.deliver(frame, at) {
+                Ok(next) => Ok(Some(next)),
+                Err(error) => Ok(Some(self.end_with(error))),
+            },
+            Kind::End => {
+                lock(&self.shared).ended = true;
+                Ok(None)
+            }
+            Kind::Flush => Ok(Some(Next::Flush)),
+            _ => Ok(None),
+        }
+    }
+
+    fn at_eof(&mut self) -> Next {
+        self.finished = true;
+        if self.order.is_open() {
+            return self.end_with(StageError::Failed(format!(
+                "{}: the stream has no end: the stage before has died; {} batches came",
+                self.options.name,
+                self.order.last()
+            )));
+        }
+        if self.hello.is_none() {
+            return self.end_with(StageError::Failed(format!(
+                "{}: no stream came: the stage before has not started, or this is not its output",
+                self.options.name
+            )));
+        }
+        Next::End
+    }
+}
+
+impl Inlet for StreamInlet {
+    fn next(&mut self, wait: Wait) -> Result<Next, StageError> {
+        if self.finished {
+            return Ok(self.over.clone().map_or(Next::End, Next::Broken));
+        }
+        loop {
+            if self.linger_is_over() {
+                return Ok(Next::Stopped);
+            }
+            self.set_wait(wait);
+            let at = self.frames.at();
+            match self.frames.next() {
+                Ok(Got::Frame(frame)) => {
+                    if let Some(next) = self.frame(frame, at)? {
+                        return Ok(next);
+                    }
+                    if wait != Wait::No {
+                        // A hello or an end: what was settled before must not wait for what follows.
+                        lock(&self.shared).tell();
+                    }
+                }
+                Ok(Got::Eof) => return Ok(self.at_eof()),
+                Ok(Got::Pending) => {
+                    let rung = self.stop.is_stopping() && self.stopped_at.is_none();
+                    if wait == Wait::No || !rung && !matches!(wait, Wait::Forever) {
+                        return Ok(Next::Idle);
+                    }
+                }
+                Err(error) => {
+                    let error = self.bad_wire(error);
+                    return Ok(self.end_with(error));
+                }
+            }
+        }
+    }
+
+    fn flush_settled(&mut self) -> Result<(), StageError> {
+        let mut accounts = lock(&self.shared);
+        accounts.tell();
+        // The writer is satisfied by what it had and has left: all is well.
+        if accounts.failed && !accounts.ended {
+            return Err(StageError::Temporary(format!(
+                "{}: the reply of the stage before has gone; what was not accepted comes again",
+                self.options.name
+            )));
+        }
+        Ok(())
+    }
+
+    fn settler(&self) -> Box<dyn Fn() + Send + Sync> {
+        let shared = self.shared.clone();
+        Box::new(move || lock(&shared).tell())
+    }
+
+    fn describe(&self) -> String {
+        match &self.hello {
+            Some(hello) => format!("{} ({})", self.options.name, hello.stage),
+            None => self.options.name.clone(),
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(start) = self.start else { return };
+        let up_to = lock(&self.shared).up_to;
+        let unsettled = self.begins.iter().find(|(sequence, _)| *sequence > up_to);
+        let at = unsettled.map_or(self.frames.at(), |(_, at)| *at);
+        // Best effort: whoever reads on after us finds the first batch that we did not take.
+        let _ = rustix::fs::seek(
+            &self.frames.inner_mut().fd,
+            rustix::fs::SeekFrom::Start(start + at),
+        );
+    }
+}
+
+/// Connect both ends of a socket pair, for stages that this program starts itself.
+pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (one, other) = UnixStream::pair()?;
+    Ok((one.into(), other.into()))
+}

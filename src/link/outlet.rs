@@ -1,0 +1,339 @@
+//! The writing end of a stream: a pipe, a socket or a file of frames.
+
+use super::reply::{self, Acks, Endpoint, Room};
+use super::{Identity, Outlet, SendError, Unsettled, Window, random_hex};
+use crate::ack::{Receipt, promise};
+use crate::event::Batch;
+use crate::fd::{self, Bell, FdKind};
+use crate::stop::Stop;
+use crate::wire::{self, Compression, End, Hello, Kind};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Waiting frames are written together up to here; below it a pipe loses throughput.
+const COALESCE: usize = 64 << 10;
+/// A payload from here on is written from where it lies.
+const IN_PLACE: usize = 32 << 10;
+/// Size of our pipes: 64 KiB halves the rate, 1 MiB gains nothing and eats the user's quota.
+const PIPE_SIZE: usize = 256 << 10;
+
+/// Where acceptances come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A Unix socket on the side; below this directory where one is given.
+    Unix(Option<PathBuf>),
+    /// The socket that the stream goes over.
+    SelfSocket,
+    /// Nobody: a batch is accepted when it is written (best effort).
+    None,
+    /// Nobody: standard output is a regular file, and a batch is accepted when it is synced to it.
+    File,
+}
+
+/// How a stream is written.
+#[derive(Debug, Clone)]
+pub struct OutletOptions {
+    /// Who writes.
+    pub identity: Identity,
+    /// Where acceptances come from.
+    pub reply: Reply,
+    /// How far unaccepted batches may pile up.
+    pub window: Window,
+    /// How long to wait for a taker.
+    pub reply_timeout: Duration,
+    /// How payloads are compressed.
+    pub compression: Compression,
+    /// The channel that origins count in.
+    pub origin: String,
+    /// Largest payload.
+    pub limit: u32,
+}
+
+impl OutletOptions {
+    /// The defaults for a stage with this name.
+    pub fn new(identity: Identity, reply: Reply) -> Self {
+        OutletOptions {
+            identity,
+            reply,
+            window: Window::default(),
+            reply_timeout: Duration::from_secs(30),
+            compression: Compression::None,
+            origin: String::new(),
+            limit: wire::LIMIT,
+        }
+    }
+}
+
+/// Writes a stream and keeps the accounts of what was accepted.
+pub struct StreamOutlet {
+    writer: Mutex<Writer>,
+    acks: Arc<Acks>,
+    options: OutletOptions,
+    stop: Stop,
+    done: Bell,
+}
+
+struct Writer {
+    fd: OwnedFd,
+    waiting: Vec<u8>,
+    last: u64,
+    totals: End,
+    ended: bool,
+    dead: Option<SendError>,
+}
+
+impl StreamOutlet {
+    /// Open a stream on a descriptor and write its hello.
+    pub fn open(fd: OwnedFd, options: OutletOptions, stop: &Stop) -> io::Result<StreamOutlet> {
+        if fd::kind(&fd)? == FdKind::Pipe {
+            let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_SIZE);
+        }
+        let acks = Acks::new()?;
+        let done = Bell::new()?;
+        let mut hello = hello_of(&options);
+        match &options.reply {
+            Reply::Unix(directory) => {
+                let endpoint = Endpoint::open(directory.as_deref())?;
+                hello.reply = endpoint.address.clone();
+                hello.token = endpoint.token.clone();
+                let (acks, done, output) = (acks.clone(), done.clone(), fd.try_clone()?);
+                let timeout = options.reply_timeout;
+                spawn(move || reply::serve(endpoint, output, &acks, &done, timeout))?;
+            }
+            Reply::SelfSocket => {
+                hello.reply = "self".into();
+                let (acks, done, socket) = (acks.clone(), done.clone(), fd.try_clone()?);
+                spawn(move || reply::serve_self(socket, &acks, &done))?;
+            }
+            Reply::None | Reply::File => {}
+        }
+        let writer = Writer {
+            fd,
+            waiting: hello.encode(),
+            last: 0,
+            totals: End::default(),
+            ended: false,
+            dead: None,
+        };
+        let outlet = StreamOutlet {
+            writer: Mutex::new(writer),
+            acks,
+            options,
+            stop: stop.clone(),
+            done,
+        };
+        // A hello that nobody reads shows at the first batch.
+        let _ = outlet.flush();
+        Ok(outlet)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait_for_room(&self, writer: &mut Writer, bytes: usize) -> Result<(), SendError> {
+        let mut room = self.acks.room(bytes, &self.options.window);
+        if matches!(room, Room::Full) {
+            self.write_waiting(writer, &[])?;
+            room = self.acks.wait_room(bytes, &self.options.window, &self.stop);
+        }
+        match room {
+            Room::Free => Ok(()),
+            Room::Full => Err(SendError::Stopped),
+            Room::Gone => Err(writer.die(SendError::Closed)),
+            Room::NoTaker(why) => Err(writer.die(SendError::NoTaker(why))),
+        }
+    }
+
+    /// Write what waits and then `parts`, and settle what is settled by being written.
+    fn write_waiting(&self, writer: &mut Writer, parts: &[&[u8]]) -> Result<(), SendError> {
+        if let Some(dead) = &writer.dead {
+            return Err(dead.clone());
+        }
+        if !writer.waiting.is_empty() || !parts.is_empty() {
+            let Writer { fd, waiting, .. } = writer;
+            let mut all: Vec<_> = std::iter::once(&waiting[..])
+                .chain(parts.iter().copied())
+                .map(IoSlice::new)
+                .collect();
+            let written = fd::write_all(fd.as_fd(), &mut all, &[&self.acks.lost]);
+            waiting.clear();
+            if let Err(error) = written {
+                return Err(self.write_failed(writer, error));
+            }
+        }
+        match self.options.reply {
+            Reply::None => self.acks.accept_up_to(writer.last),
+            Reply::File => self.sync(writer)?,
+            Reply::Unix(_) | Reply::SelfSocket => {}
+        }
+        Ok(())
+    }
+
+    fn sync(&self, writer: &mut Writer) -> Result<(), SendError> {
+        if let Err(error) = rustix::fs::fdatasync(&writer.fd) {
+            self.acks.gone();
+            return Err(writer.die(SendError::Failed(format!(
+                "standard output cannot be synced: {error}"
+            ))));
+        }
+        self.acks.accept_up_to(writer.last);
+        Ok(())
+    }
+
+    fn write_failed(&self, writer: &mut Writer, error: io::Error) -> SendError {
+        let closed = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionReset
+        );
+        if !closed {
+            self.acks.gone();
+            return writer.die(SendError::Failed(format!("cannot write the stream: {error}")));
+        }
+        // The reply may hold a refusal that says why, or acceptances: read it to its end first.
+        match self.options.reply {
+            Reply::Unix(_) | Reply::SelfSocket => self.acks.wait_gone(Instant::now() + self.stop.grace()),
+            Reply::None | Reply::File => self.acks.gone(),
+        }
+        match self.acks.room(0, &self.options.window) {
+            Room::NoTaker(why) => writer.die(SendError::NoTaker(why)),
+            _ => writer.die(SendError::Closed),
+        }
+    }
+
+    fn settles_by_writing(&self) -> bool {
+        matches!(self.options.reply, Reply::None | Reply::File)
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new()
+        .name("flume-reply".into())
+        .stack_size(128 << 10)
+        .spawn(work)
+        .map(drop)
+}
+
+fn hello_of(options: &OutletOptions) -> Hello {
+    Hello {
+        version: wire::VERSION,
+        stream: random_hex(),
+        stage: options.identity.stage.clone(),
+        host: options.identity.host.clone(),
+        pid: options.identity.pid,
+        time: crate::say::now(),
+        reply: "none".into(),
+        token: String::new(),
+        origin: options.origin.clone(),
+        via: Vec::new(),
+        other: Default::default(),
+    }
+}
+
+impl Writer {
+    fn die(&mut self, error: SendError) -> SendError {
+        self.dead.get_or_insert(error).clone()
+    }
+}
+
+impl Outlet for StreamOutlet {
+    fn send(&self, mut batch: Batch) -> Result<Receipt, SendError> {
+        let bytes = batch.bytes();
+        if bytes > self.options.limit as usize {
+            let limit = self.options.limit;
+            return Err(SendError::TooLarge(format!(
+                "a batch of {bytes} bytes is over the limit of {limit}"
+            )));
+        }
+        let mut writer = self.lock();
+        if let Some(dead) = &writer.dead {
+            return Err(dead.clone());
+        }
+        self.wait_for_room(&mut writer, bytes)?;
+        writer.last += 1;
+        batch.sequence = writer.last;
+        let (promise, receipt) = promise();
+        self.acks.push(writer.last, bytes, batch.len(), promise);
+        writer.totals.batches += 1;
+        writer.totals.events += u64::from(batch.len());
+        writer.totals.bytes += bytes as u64;
+        let (header, payload) = wire::batch_frame(&batch, self.options.compression);
+        let header = header.encode(0);
+        if payload.len() >= IN_PLACE && self.options.reply != Reply::File {
+            self.write_waiting(&mut writer, &[&header, &payload])?;
+            return Ok(receipt);
+        }
+        writer.waiting.extend_from_slice(&header);
+        writer.waiting.extend_from_slice(&payload);
+        // What is settled by being written would sync for each 64 KiB: let the window decide there.
+        let enough = match self.options.reply {
+            Reply::File => self.options.window.bytes.min(1 << 20),
+            _ => COALESCE,
+        };
+        if writer.waiting.len() >= enough {
+            self.write_waiting(&mut writer, &[])?;
+        }
+        Ok(receipt)
+    }
+
+    fn flush(&self) -> Result<(), SendError> {
+        let mut writer = self.lock();
+        self.write_waiting(&mut writer, &[])
+    }
+
+    fn ask_flush(&self) -> Result<(), SendError> {
+        let mut writer = self.lock();
+        let frame = wire::FrameHeader::new(Kind::Flush, &[]).encode(0);
+        self.write_waiting(&mut writer, &[&frame])
+    }
+
+    fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
+        let mut writer = self.lock();
+        if !writer.ended {
+            writer.ended = true;
+            let end = writer.totals.encode();
+            let written = self.write_waiting(&mut writer, &[&end]);
+            let all_settled = self.acks.unsettled().oldest.is_none();
+            // The pipe may be closed: that matters only to batches that nobody has accepted.
+            if written.is_err() && (!all_settled || self.settles_by_writing()) {
+                return written;
+            }
+        }
+        let empty = writer.totals.batches == 0;
+        drop(writer);
+        if empty && matches!(self.options.reply, Reply::Unix(_)) {
+            let patience = Instant::now() + self.options.reply_timeout;
+            self.acks
+                .wait_taker(deadline.map_or(patience, |deadline| deadline.min(patience)));
+        }
+        if self.acks.wait_all(deadline) {
+            return Ok(());
+        }
+        match self.acks.room(0, &self.options.window) {
+            Room::NoTaker(why) => Err(SendError::NoTaker(why)),
+            Room::Gone => Err(SendError::Closed),
+            _ => Err(SendError::Temporary(
+                "the grace is over and not every batch was accepted".into(),
+            )),
+        }
+    }
+
+    fn on_settled(&self, then: Box<dyn Fn() + Send + Sync>) {
+        self.acks.set_after(then);
+    }
+
+    fn unsettled(&self) -> Unsettled {
+        self.acks.unsettled()
+    }
+}
+
+impl Drop for StreamOutlet {
+    fn drop(&mut self) {
+        self.done.ring();
+    }
+}

@@ -1,0 +1,391 @@
+//! An outlet that holds what it sends until it is accepted, and sends it again when it comes back.
+//!
+//! For sources that have nobody to hand a failure on to: a batch that is refused for now is sent again
+//! with back-off. With a way to connect, batches of a broken connection are sent again over a new one, in
+//! their order, before anything new.
+
+use super::{Outlet, SendError, Unsettled};
+use crate::ack::{Class, Outcome, Promise, Receipt, promise};
+use crate::event::Batch;
+use crate::stop::Stop;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The first pause before something is sent again, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+type Connect = Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync>;
+type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// See the module.
+pub struct Resend(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    connect: Option<Connect>,
+    give_up: Option<Duration>,
+    name: String,
+    stop: Stop,
+    after: Mutex<Option<Hook>>,
+}
+
+struct State {
+    outlet: Option<Arc<dyn Outlet>>,
+    next: u64,
+    /// Sent and not settled.
+    under_way: BTreeMap<u64, Instant>,
+    events: u64,
+    bytes: u64,
+    /// Came back, to be sent again.
+    returned: BTreeMap<u64, (Batch, Promise)>,
+    mending: bool,
+    failing_since: Option<Instant>,
+    fatal: Option<SendError>,
+}
+
+impl Resend {
+    /// Hold what goes to `outlet`; a lost outlet is the end.
+    pub fn over(outlet: Arc<dyn Outlet>, name: &str, stop: &Stop) -> Resend {
+        Self::build(Some(outlet), None, None, name, stop)
+    }
+
+    /// Connect when there is something to send, and again whenever the connection is lost; give up after
+    /// so long without success, or never.
+    pub fn connecting(connect: Connect, give_up: Option<Duration>, name: &str, stop: &Stop) -> Resend {
+        Self::build(None, Some(connect), give_up, name, stop)
+    }
+
+    fn build(
+        outlet: Option<Arc<dyn Outlet>>,
+        connect: Option<Connect>,
+        give_up: Option<Duration>,
+        name: &str,
+        stop: &Stop,
+    ) -> Resend {
+        Resend(Arc::new(Shared {
+            state: Mutex::new(State {
+                outlet,
+                next: 0,
+                under_way: BTreeMap::new(),
+                events: 0,
+                bytes: 0,
+                returned: BTreeMap::new(),
+                mending: false,
+                failing_since: None,
+                fatal: None,
+            }),
+            changed: Condvar::new(),
+            connect,
+            give_up,
+            name: name.to_string(),
+            stop: stop.clone(),
+            after: Mutex::new(None),
+        }))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, Duration::from_millis(500));
+        waited.unwrap_or_else(|p| p.into_inner()).0
+    }
+
+    /// The outlet, connected. Pauses between tries until the grace or the patience is over.
+    fn outlet(&self) -> Result<Arc<dyn Outlet>, SendError> {
+        let mut pause = BACK_OFF.0;
+        let since = Instant::now();
+        loop {
+            if let Some(outlet) = self.lock().outlet.clone() {
+                return Ok(outlet);
+            }
+            let connect = self.connect.as_ref().ok_or(SendError::Closed)?;
+            match connect() {
+                Ok(outlet) => {
+                    if pause > BACK_OFF.0 {
+                        crate::say::info(&self.name, "connected again");
+                    }
+                    self.adopt(&outlet);
+                    return Ok(outlet);
+                }
+                Err(error) => {
+                    if self
+                        .give_up
+                        .is_some_and(|patience| since.elapsed() + pause >= patience)
+                    {
+                        return Err(SendError::Temporary(error.to_string()));
+                    }
+                    if pause == BACK_OFF.0 {
+                        crate::say::warn(&self.name, format!("{error}; trying again until it works"));
+                    }
+                    let over = self
+                        .stop
+                        .deadline()
+                        .is_some_and(|deadline| deadline <= Instant::now());
+                    if over {
+                        return Err(SendError::Temporary(error.to_string()));
+                    }
+                    self.pause(&mut pause);
+                }
+            }
+        }
+    }
+
+    fn adopt(&self, outlet: &Arc<dyn Outlet>) {
+        self.lock().outlet = Some(outlet.clone());
+        // The hook of an outlet that is replaced goes with it.
+        if self.after.lock().unwrap_or_else(|p| p.into_inner()).is_some() {
+            outlet.on_settled(Box::new(|| {}));
+        }
+    }
+
+    fn pause(&self, pause: &mut Duration) {
+        if self.stop.is_stopping() {
+            std::thread::sleep((*pause).min(Duration::from_millis(200)));
+        } else {
+            self.stop.sleep(*pause);
+        }
+        *pause = (*pause * 2).min(BACK_OFF.1);
+    }
+
+    fn send_as(self: &Arc<Self>, order: u64, batch: Batch, promise: Promise) -> Result<(), SendError> {
+        let outlet = match self.outlet() {
+            Ok(outlet) => outlet,
+            Err(error) => {
+                self.forget(order, &batch);
+                return Err(error);
+            }
+        };
+        match outlet.send(batch.clone()) {
+            Ok(receipt) => {
+                let shared = self.clone();
+                let from = Arc::downgrade(&outlet);
+                receipt.then(move |outcome| shared.settled(order, batch, promise, outcome, from));
+                Ok(())
+            }
+            Err(SendError::Closed) if self.connect.is_some() => {
+                self.returned(order, batch, promise, Some(Arc::downgrade(&outlet)));
+                Ok(())
+            }
+            Err(error) => {
+                self.forget(order, &batch);
+                Err(error)
+            }
+        }
+    }
+
+    fn settled(
+        self: Arc<Self>,
+        order: u64,
+        batch: Batch,
+        promise: Promise,
+        outcome: Outcome,
+        from: std::sync::Weak<dyn Outlet>,
+    ) {
+        match outcome {
+            Outcome::Refused(refusal) if refusal.class == Class::Retry => {
+                crate::say::debug(&self.name, format!("a batch was refused for now: {refusal}"));
+                self.returned(order, batch, promise, None);
+            }
+            Outcome::Lost if self.connect.is_some() => self.returned(order, batch, promise, Some(from)),
+            outcome => {
+                self.lock().failing_since = None;
+                promise.settle(outcome);
+                self.forget(order, &batch);
+            }
+        }
+    }
+
+    /// A batch is settled: it is no longer under way.
+    fn forget(&self, order: u64, batch: &Batch) {
+        let mut state = self.lock();
+        if state.under_way.remove(&order).is_some() {
+            state.events -= u64::from(batch.len());
+            state.bytes -= batch.bytes() as u64;
+        }
+        drop(state);
+        self.changed.notify_all();
+        if let Some(after) = self.after.lock().unwrap_or_else(|p| p.into_inner()).as_ref() {
+            after();
+        }
+    }
+
+    fn returned(
+        self: &Arc<Self>,
+        order: u64,
+        batch: Batch,
+        promise: Promise,
+        lost: Option<std::sync::Weak<dyn Outlet>>,
+    ) {
+        let mut state = self.lock();
+        if let Some(lost) = lost {
+            let is_current = state
+                .outlet
+                .as_ref()
+                .is_some_and(|now| std::ptr::addr_eq(Arc::as_ptr(now), lost.as_ptr()));
+            if is_current {
+                state.outlet = None;
+            }
+        }
+        if state.fatal.is_some() {
+            drop(state);
+            drop(promise);
+            return self.forget(order, &batch);
+        }
+        state.returned.insert(order, (batch, promise));
+        state.failing_since.get_or_insert_with(Instant::now);
+        if state.mending {
+            return;
+        }
+        state.mending = true;
+        drop(state);
+        let shared = self.clone();
+        let spawned = std::thread::Builder::new()
+            .name("flume-resend".into())
+            .spawn(move || shared.mend());
+        if spawned.is_err() {
+            self.fail(SendError::Temporary(
+                "no thread for sending again can be started".into(),
+            ));
+        }
+    }
+
+    /// Send what came back, in its order, until nothing is left.
+    fn mend(self: Arc<Self>) {
+        let mut pause = BACK_OFF.0;
+        loop {
+            self.pause(&mut pause);
+            let mut state = self.lock();
+            let again = std::mem::take(&mut state.returned);
+            if again.is_empty() {
+                state.mending = false;
+                drop(state);
+                self.changed.notify_all();
+                return;
+            }
+            let failing = state
+                .failing_since
+                .map_or(Duration::ZERO, |since| since.elapsed());
+            drop(state);
+            let grace_over = self
+                .stop
+                .deadline()
+                .is_some_and(|deadline| deadline <= Instant::now());
+            if grace_over || self.give_up.is_some_and(|patience| failing >= patience) {
+                drop(again);
+                return self.fail(SendError::Temporary("batches keep coming back unaccepted".into()));
+            }
+            for (order, (batch, promise)) in again {
+                if let Err(error) = self.send_as(order, batch, promise) {
+                    return self.fail(error);
+                }
+            }
+            let outlet = self.lock().outlet.clone();
+            if let Some(outlet) = outlet {
+                let _ = outlet.flush();
+            }
+        }
+    }
+
+    fn fail(&self, error: SendError) {
+        let mut state = self.lock();
+        state.fatal.get_or_insert(error);
+        state.mending = false;
+        state.under_way.clear();
+        state.events = 0;
+        state.bytes = 0;
+        let lost = std::mem::take(&mut state.returned);
+        drop(state);
+        drop(lost);
+        self.changed.notify_all();
+    }
+}
+
+impl Outlet for Resend {
+    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+        let mut state = self.0.lock();
+        // What came back goes first, or the order is lost.
+        while state.mending && state.fatal.is_none() {
+            state = self.0.wait(state);
+        }
+        if let Some(fatal) = &state.fatal {
+            return Err(fatal.clone());
+        }
+        state.next += 1;
+        let order = state.next;
+        state.under_way.insert(order, Instant::now());
+        state.events += u64::from(batch.len());
+        state.bytes += batch.bytes() as u64;
+        drop(state);
+        let (promise, receipt) = promise();
+        self.0.send_as(order, batch, promise)?;
+        Ok(receipt)
+    }
+
+    fn flush(&self) -> Result<(), SendError> {
+        let outlet = self.0.lock().outlet.clone();
+        match outlet.map(|outlet| outlet.flush()) {
+            Some(Err(SendError::Closed)) if self.0.connect.is_some() => Ok(()),
+            Some(other) => other,
+            None => Ok(()),
+        }
+    }
+
+    fn ask_flush(&self) -> Result<(), SendError> {
+        let outlet = self.0.lock().outlet.clone();
+        match outlet.map(|outlet| outlet.ask_flush()) {
+            Some(Err(SendError::Closed)) if self.0.connect.is_some() => Ok(()),
+            Some(other) => other,
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
+        // The end is written last: what comes back until then still finds an open stream.
+        self.flush().or_else(|error| {
+            if error == SendError::Closed {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })?;
+        let mut state = self.0.lock();
+        while (!state.under_way.is_empty() || state.mending) && state.fatal.is_none() {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(SendError::Temporary(
+                    "the grace is over and not every batch was accepted".into(),
+                ));
+            }
+            state = self.0.wait(state);
+        }
+        if let Some(fatal) = &state.fatal {
+            return Err(fatal.clone());
+        }
+        let outlet = state.outlet.clone();
+        drop(state);
+        match outlet.map(|outlet| outlet.finish(deadline)) {
+            // Everything was accepted: how the connection ends does not matter.
+            Some(Err(SendError::Closed)) if self.0.connect.is_some() => Ok(()),
+            Some(other) => other,
+            None => Ok(()),
+        }
+    }
+
+    fn on_settled(&self, then: Hook) {
+        *self.0.after.lock().unwrap_or_else(|p| p.into_inner()) = Some(then);
+    }
+
+    fn unsettled(&self) -> Unsettled {
+        let state = self.0.lock();
+        Unsettled {
+            events: state.events,
+            bytes: state.bytes,
+            oldest: state.under_way.values().next().map(Instant::elapsed),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Sources: what takes events in. The table below is the list of all of them.
+
+pub mod batches;
+pub mod seq;
+pub mod stdin;
+
+use crate::component::Spec;
+use crate::stage::{EventDrivenSource, PollableSource, Source};
+use clap::{Args, FromArgMatches};
+
+/// All sources.
+pub const ALL: &[Spec<Source>] = &[
+    polled::<seq::Seq>("seq")
+        .also(&["org.apache.flume.source.SequenceGeneratorSource"])
+        .shell(&[("batchSize", "1000")]),
+    polled::<stdin::Stdin>("stdin"),
+];
+
+/// The line of a source that is asked in a loop.
+pub const fn polled<T: Args + FromArgMatches + PollableSource + 'static>(name: &'static str) -> Spec<Source> {
+    Spec::new::<T>(name, |matches| {
+        Ok(Source::Polled(Box::new(T::from_arg_matches(matches)?)))
+    })
+}
+
+/// The line of a source with threads of its own.
+pub const fn event_driven<T: Args + FromArgMatches + EventDrivenSource + 'static>(
+    name: &'static str,
+) -> Spec<Source> {
+    Spec::new::<T>(name, |matches| {
+        Ok(Source::EventDriven(Box::new(T::from_arg_matches(matches)?)))
+    })
+}

@@ -1,0 +1,205 @@
+//! The loop of a stage in the middle of a pipe: it maps batches and passes responsibility on.
+//!
+//! It hands the hello on with itself in `via`, keeps each batch's sequence, also of a batch that it emptied,
+//! and never speaks to the writer's reply endpoint: the next stage that takes does. It has no queue; the
+//! thread that reads does the work and writes, small frames together.
+
+use crate::event::Batch;
+use crate::exit::{StageError, StageResult};
+use crate::fd::{self, PolledFd};
+use crate::metrics::{Count, Counters};
+use crate::stop::Stop;
+use crate::wire::{self, FrameHeader, FrameReader, Got, Hello, Kind, Order};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Waiting frames are written together up to here.
+const COALESCE: usize = 64 << 10;
+/// How long a stopped stage still hands on what comes.
+const LINGER: Duration = Duration::from_secs(1);
+
+struct Output {
+    fd: OwnedFd,
+    waiting: Vec<u8>,
+}
+
+impl Output {
+    fn put(&mut self, header: &FrameHeader, payload: &[u8]) -> StageResult {
+        self.waiting.extend_from_slice(&header.encode(0));
+        if payload.len() >= COALESCE / 2 {
+            return self.write(payload);
+        }
+        self.waiting.extend_from_slice(payload);
+        match self.waiting.len() >= COALESCE {
+            true => self.write(&[]),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&mut self, more: &[u8]) -> StageResult {
+        if self.waiting.is_empty() && more.is_empty() {
+            return Ok(());
+        }
+        let mut parts = [IoSlice::new(&self.waiting), IoSlice::new(more)];
+        let written = fd::write_all(self.fd.as_fd(), &mut parts, &[]);
+        self.waiting.clear();
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => StageError::Closed,
+            _ => StageError::Failed(format!("cannot write the stream: {error}")),
+        })
+    }
+}
+
+/// What a passing stage does.
+pub struct Pass<'a> {
+    /// Its name, which goes into `via`.
+    pub name: &'a str,
+    /// Its counters.
+    pub counters: &'a Counters,
+    /// The wish to end.
+    pub stop: &'a Stop,
+    /// The largest payload.
+    pub limit: u32,
+}
+
+impl Pass<'_> {
+    /// Read frames from `input`, map their batches, write them to `output`, until the input ends.
+    pub fn run(
+        &self,
+        input: OwnedFd,
+        output: OwnedFd,
+        map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
+    ) -> StageResult {
+        let mut input = PolledFd::new(input, false);
+        input.bell = Some(self.stop.bell().clone());
+        let mut frames = FrameReader::new(input, self.limit);
+        let mut order = Order::default();
+        let mut output = Output {
+            fd: output,
+            waiting: Vec::new(),
+        };
+        let result = self.pass_all(&mut frames, &mut order, &mut output, map);
+        // What came whole before a fault is still delivered.
+        let flushed = output.write(&[]);
+        self.counters.stopped();
+        result.and(flushed)
+    }
+
+    fn pass_all(
+        &self,
+        frames: &mut FrameReader<PolledFd>,
+        order: &mut Order,
+        output: &mut Output,
+        map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
+    ) -> StageResult {
+        let mut came = false;
+        let mut linger = None;
+        loop {
+            let at = frames.at();
+            let bad =
+                |fault: wire::Fault| StageError::Failed(format!("standard input: at byte {at}: {fault}"));
+            let got = frames
+                .next()
+                .map_err(|error| StageError::Failed(format!("standard input: {error}")))?;
+            match got {
+                Got::Pending => {
+                    output.write(&[])?;
+                    let input = frames.inner_mut();
+                    if self.is_over(input, &mut linger) {
+                        return Err(StageError::Closed);
+                    }
+                    input.deadline = linger;
+                    continue;
+                }
+                Got::Eof if order.is_open() => {
+                    return Err(StageError::Failed(
+                        "standard input: the stream has no end: the stage before has died".into(),
+                    ));
+                }
+                Got::Eof if !came => {
+                    return Err(StageError::Failed(
+                        "standard input: no stream came: the stage before has not started, or this is not \
+                         its output"
+                            .into(),
+                    ));
+                }
+                Got::Eof => return Ok(()),
+                Got::Frame(frame) => {
+                    came = true;
+                    order.check(&frame.header).map_err(bad)?;
+                    self.hand_on(frame, output, map).map_err(|error| match error {
+                        Faulty::Wire(fault) => bad(fault),
+                        Faulty::Stage(error) => error,
+                    })?;
+                }
+            }
+            frames.inner_mut().deadline = Some(Instant::now());
+        }
+    }
+
+    /// Nothing is there: is it time to end? The stages before were stopped by the same Ctrl-C as this one,
+    /// so what they still send is handed on for a moment.
+    fn is_over(&self, input: &mut PolledFd, linger: &mut Option<Instant>) -> bool {
+        if !self.stop.is_stopping() {
+            return false;
+        }
+        input.bell = None;
+        let until = linger.get_or_insert_with(|| Instant::now() + LINGER.min(self.stop.grace()));
+        *until <= Instant::now()
+    }
+
+    fn hand_on(
+        &self,
+        frame: wire::Frame,
+        output: &mut Output,
+        map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
+    ) -> Result<(), Faulty> {
+        match frame.header.kind {
+            Kind::Hello => {
+                let mut hello = Hello::from_frame(&frame)?;
+                if hello.via.len() < wire::VIA_LIMIT {
+                    hello.via.push(self.name.to_string());
+                }
+                output.waiting.extend_from_slice(&hello.encode());
+                Ok(())
+            }
+            Kind::Batch => {
+                let (sequence, origin) = (frame.header.sequence, frame.header.origin);
+                let compression = frame.header.compression;
+                self.counters
+                    .add(Count::EventReceived, u64::from(frame.header.events));
+                let received = frame.header.events;
+                let mut batch = map(frame.batch()?)?;
+                batch.sequence = sequence;
+                batch.origin = origin;
+                let (header, payload) = wire::batch_frame(&batch, compression);
+                output.put(&header, &payload)?;
+                self.counters.add(Count::Sent, u64::from(batch.len()));
+                self.counters.add(Count::Batches, 1);
+                self.counters.add(Count::Bytes, batch.bytes() as u64);
+                self.counters
+                    .add(Count::Filtered, u64::from(received.saturating_sub(batch.len())));
+                Ok(())
+            }
+            _ => Ok(output.put(&frame.header, &frame.payload)?),
+        }
+    }
+}
+
+enum Faulty {
+    Wire(wire::Fault),
+    Stage(StageError),
+}
+
+impl From<wire::Fault> for Faulty {
+    fn from(fault: wire::Fault) -> Self {
+        Faulty::Wire(fault)
+    }
+}
+
+impl From<StageError> for Faulty {
+    fn from(error: StageError) -> Self {
+        Faulty::Stage(error)
+    }
+}
