@@ -16,6 +16,7 @@ pub const MAX_HEADERS: u64 = 65_536;
 
 /// Why bytes are not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the message names each field
 pub enum DecodeError {
     /// The bytes end inside an event.
     #[error("the bytes end inside an event ({what} at byte {at})")]

@@ -248,6 +248,7 @@ fn check_magic(bytes: &[u8]) -> Result<(), Fault> {
 
 /// What is wrong with a frame.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the message names each field
 pub enum Fault {
     /// The first bytes are no frame.
     #[error("found {}, expected a frame, which begins with \"FLM1\"", quoted(.0))]
@@ -299,6 +300,7 @@ fn quoted(bytes: &[u8]) -> String {
 
 /// A fault with its place, or a failure to read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the message names each field
 pub enum WireError {
     /// Bad bytes, `at` bytes behind the start of the input.
     #[error("at byte {at}: {fault}")]
