@@ -4,6 +4,7 @@
 
 pub mod options;
 pub mod parts;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod stage;
@@ -29,7 +30,7 @@ pub struct Tool {
 }
 
 /// All of them.
-pub const TOOLS: &[Tool] = &[run::TOOL];
+pub const TOOLS: &[Tool] = &[run::TOOL, replay::TOOL];
 
 /// How a command ended. One that has printed its own message is `Said`.
 pub enum Ended {

@@ -8,6 +8,7 @@ pub mod address;
 pub mod inlet;
 pub mod outlet;
 pub mod queue;
+pub mod recording;
 pub mod regroup;
 pub mod reply;
 pub mod resend;
