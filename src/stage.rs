@@ -5,7 +5,7 @@
 //! [`pump`] joins an inlet to an outlet and carries acceptances back; [`pass`] maps batches in the middle of
 //! a pipe without taking them. None of them knows which link it is on.
 
-use crate::ack::{Class, Delivery, Outcome, Receipt, Refusal};
+use crate::ack::{Class, Delivery, Outcome, Promise, Receipt, Refusal, promise};
 use crate::event::{Batch, BatchBuilder, DecodeError, Event, EventRef};
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Outlet, SendError, Wait};
@@ -238,6 +238,12 @@ impl ChannelProcessor {
     ///
     /// Errors: those after which the source can hand on nothing more.
     pub fn process(&self, batch: Batch) -> Result<Receipt, StageError> {
+        let (promise, receipt) = promise();
+        self.process_promised(batch, promise)?;
+        Ok(receipt)
+    }
+
+    fn process_promised(&self, batch: Batch, promise: Promise) -> Result<(), StageError> {
         if let Some(error) = &*self.lock_failed() {
             return Err(error.clone());
         }
@@ -248,17 +254,14 @@ impl ChannelProcessor {
         let kept = u64::from(batch.len());
         self.counters.add(Count::Filtered, events.saturating_sub(kept));
         if batch.is_empty() {
-            self.counters.add(Count::EventAccepted, events);
-            return Ok(Receipt::accepted());
+            promise.settle(Outcome::Accepted);
+            return Ok(());
         }
         self.counters.add(Count::Sent, kept);
         self.counters.add(Count::Batches, 1);
         self.counters.add(Count::Bytes, batch.bytes() as u64);
-        let receipt = self
-            .outlet
-            .send(batch)
-            .inspect_err(|_| self.counters.add(Count::ChannelWriteFail, 1))?;
-        Ok(receipt)
+        let sent = self.outlet.send_promised(batch, promise);
+        Ok(sent.inspect_err(|_| self.counters.add(Count::ChannelWriteFail, 1))?)
     }
 
     fn intercept(&self, mut batch: Batch) -> Result<Batch, StageError> {
@@ -279,9 +282,8 @@ impl ChannelProcessor {
         then: impl FnOnce() + Send + 'static,
     ) -> Result<(), StageError> {
         let events = u64::from(batch.len());
-        let receipt = self.process(batch)?;
         let this = self.clone();
-        receipt.then(move |outcome| match outcome {
+        let promise = Promise::hook(move |outcome| match outcome {
             Outcome::Accepted => {
                 this.counters.add(Count::EventAccepted, events);
                 this.counters.add(Count::AppendBatchAccepted, 1);
@@ -295,7 +297,7 @@ impl ChannelProcessor {
             }
             Outcome::Lost => {}
         });
-        Ok(())
+        self.process_promised(batch, promise)
     }
 
     fn fail(&self, error: StageError) {
@@ -713,9 +715,8 @@ fn hand_on(
     counters.add(Count::Sent, sent);
     counters.add(Count::Batches, 1);
     counters.add(Count::Bytes, batch.bytes() as u64);
-    let receipt = outlet.send(batch)?;
     let counters = counters.clone();
-    receipt.then(move |outcome| {
+    let promise = Promise::hook(move |outcome| {
         let count = match &outcome {
             Outcome::Accepted => Count::EventAccepted,
             Outcome::Refused(refusal) if refusal.class == Class::Reject => Count::Rejected,
@@ -724,7 +725,7 @@ fn hand_on(
         counters.add(count, received);
         delivery.settle(outcome);
     });
-    Ok(())
+    Ok(outlet.send_promised(batch, promise)?)
 }
 
 /// Nothing to change.

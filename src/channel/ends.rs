@@ -1,7 +1,7 @@
 //! The two ends of a channel as the loops see them: an outlet or a sink to put, an inlet to take.
 
 use super::{Channel, ChannelError, Taken};
-use crate::ack::Receipt;
+use crate::ack::{Outcome, Promise};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Outlet, SendError, Unsettled, Wait};
@@ -107,7 +107,7 @@ impl PutOutlet {
 }
 
 impl Outlet for PutOutlet {
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let events = u64::from(batch.len());
         self.counters.add(Count::EventPutAttempt, events);
         let mut said = false;
@@ -131,7 +131,8 @@ impl Outlet for PutOutlet {
             }
         }
         self.counters.add(Count::EventPutSuccess, events);
-        Ok(Receipt::accepted())
+        promise.settle(Outcome::Accepted);
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), SendError> {

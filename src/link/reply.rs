@@ -44,6 +44,8 @@ struct AckState {
     taker_came: bool,
     gone: bool,
     lost: bool,
+    /// Threads that wait for a change: without any, an acceptance costs no system call.
+    waiting: u32,
     no_taker: Option<String>,
 }
 
@@ -136,8 +138,35 @@ impl Acks {
             let left = deadline.map_or(Duration::from_millis(500), |at| {
                 at.saturating_duration_since(Instant::now())
             });
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(|p| p.into_inner()).0;
+            state = self.wait(state, Some(left));
+        }
+    }
+
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, AckState>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'a, AckState> {
+        state.waiting += 1;
+        let mut state = match left {
+            None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
+            Some(left) => {
+                self.changed
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(|p| p.into_inner())
+                    .0
+            }
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    /// Let those who wait look again.
+    fn changed(&self, state: MutexGuard<'_, AckState>) {
+        let somebody_waits = state.waiting > 0;
+        drop(state);
+        if somebody_waits {
+            self.changed.notify_all();
         }
     }
 
@@ -165,17 +194,11 @@ impl Acks {
     fn wait_until(&self, deadline: Option<Instant>, done: impl Fn(&AckState) -> bool) {
         let mut state = self.lock();
         while !done(&state) {
-            state = match deadline {
-                None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(|p| p.into_inner()).0
-                }
-            };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            state = self.wait(state, left);
         }
     }
 
@@ -190,8 +213,7 @@ impl Acks {
         {
             settled.extend(Self::pop(&mut state, 0));
         }
-        drop(state);
-        self.changed.notify_all();
+        self.changed(state);
         for batch in settled {
             batch.promise.settle(Outcome::Accepted);
         }
@@ -211,8 +233,7 @@ impl Acks {
             .iter()
             .position(|batch| batch.sequence == sequence);
         let batch = index.and_then(|index| Self::pop(&mut state, index));
-        drop(state);
-        self.changed.notify_all();
+        self.changed(state);
         if let Some(batch) = batch {
             batch.promise.settle(Outcome::Refused(refusal));
         }
@@ -222,8 +243,7 @@ impl Acks {
         let mut state = self.lock();
         state.taker = true;
         state.taker_came = true;
-        drop(state);
-        self.changed.notify_all();
+        self.changed(state);
     }
 
     /// Nobody will accept anything any more.
@@ -235,9 +255,8 @@ impl Acks {
         state.lost |= !lost.is_empty();
         state.bytes = 0;
         state.events = 0;
-        drop(state);
+        self.changed(state);
         self.lost.ring();
-        self.changed.notify_all();
         drop(lost); // a promise that is dropped resolves its receipt as lost
     }
 
