@@ -503,6 +503,13 @@ impl BatchBuilder {
         self.count += 1;
     }
 
+    /// An event that the caller has encoded.
+    #[inline]
+    pub fn push_prepared(&mut self, encoded: &[u8]) {
+        self.slab.extend_from_slice(encoded);
+        self.count += 1;
+    }
+
     /// An event from headers and a body. The headers are walked twice.
     pub fn push<'h>(&mut self, headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone, body: &[u8]) {
         let (mut entries, mut size) = (0, 0);
