@@ -626,7 +626,7 @@ fn entry_size(key: &[u8], value: &[u8]) -> usize {
 
 /// A number as Avro writes it.
 #[inline]
-fn put_long(to: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_long(to: &mut Vec<u8>, value: i64) {
     let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
     while zigzag >= 0x80 {
         to.push(zigzag as u8 | 0x80);
@@ -635,8 +635,9 @@ fn put_long(to: &mut Vec<u8>, value: i64) {
     to.push(zigzag as u8);
 }
 
+/// Bytes with their length in front, as Avro writes them.
 #[inline]
-fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
     put_long(to, bytes.len() as i64);
     to.extend_from_slice(bytes);
 }
