@@ -1,5 +1,7 @@
 //! Channels: what holds events between a source and a sink, and takes responsibility for them.
 
+pub mod file;
+
 use crate::ack::Delivery;
 use crate::event::Batch;
 use std::time::Instant;
