@@ -341,7 +341,7 @@ impl Inner {
         match take::read(&this.core, &claimed) {
             Ok(Read::Batch(batch)) => {
                 let inner = this.clone();
-                return Ok(Some(Delivery::new(batch, Ticket { inner, claimed })));
+                Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
             }
             Ok(Read::Damaged(what)) => {
                 claimed.opened.index.set_damaged();

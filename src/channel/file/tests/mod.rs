@@ -3,6 +3,7 @@
 mod failing;
 mod one_process;
 mod processes;
+mod speed;
 
 use super::*;
 use crate::event::{BatchBuilder, Event};

@@ -22,6 +22,7 @@ impl Actor {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "channel::file::tests::processes::child", "--nocapture"])
             .env(TOLD, format!("{act}|{name}|{}", bench.directory.display()))
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -120,7 +121,7 @@ fn take_for_ever(config: Config, name: &str) {
     }
 }
 
-/// Takes one batch, and accepts it when it is stopped and goes on.
+/// Takes one batch, and accepts it at the end of its input.
 fn hold(config: Config) {
     let channel = open_short(config, Role::Take, Arc::new(RealDisk));
     let delivery = take(&channel);
@@ -282,6 +283,7 @@ fn stopped_taker_that_wakes_up_cannot_accept_what_was_given_to_another() {
     let delivery = take(&channel);
     assert_eq!(name_of(&delivery.batch), "a");
     // The child reads the end of its input, accepts, and is told that it is too late.
+    drop(actor.child.stdin.take());
     actor.signal(rustix::process::Signal::CONT);
     let said = actor.line().unwrap();
     assert!(
