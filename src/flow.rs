@@ -96,6 +96,7 @@ pub struct Board(Arc<Mutex<Shown>>);
 #[derive(Default)]
 struct Shown {
     counters: Vec<Arc<Counters>>,
+    channels: Vec<(Arc<dyn Channel>, Arc<Counters>)>,
     outlet: Option<Arc<dyn Outlet>>,
 }
 
@@ -120,9 +121,15 @@ impl Board {
         self.lock().outlet = Some(outlet);
     }
 
-    /// All counters so far.
+    /// All counters so far. How full a channel is, is looked at now.
     pub fn all(&self) -> Vec<Arc<Counters>> {
-        self.lock().counters.clone()
+        let shown = self.lock();
+        for (channel, counters) in &shown.channels {
+            let fill = channel.fill();
+            counters.set(Count::ChannelSize, fill.events);
+            counters.set(Count::ChannelCapacity, fill.capacity);
+        }
+        shown.counters.clone()
     }
 
     /// What is under way and unaccepted.
@@ -235,6 +242,7 @@ impl Flow {
                 }
                 Part::Channel(channel, ends) => {
                     let counters = board.counters(Kind::Channel, &name);
+                    board.lock().channels.push((channel.clone(), counters.clone()));
                     if !matches!(ends, Ends::Take { .. }) {
                         let opened = open
                             .take()

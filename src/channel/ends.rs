@@ -55,7 +55,6 @@ impl Sink for PutSink {
             Ok(()) => {
                 self.counters.add(Count::EventPutSuccess, events);
                 self.staged.clear();
-                note_fill(&*self.channel, &self.counters);
                 Ok(())
             }
             Err(error) => {
@@ -78,12 +77,6 @@ fn put_error(error: ChannelError) -> SinkError {
             SinkError::retry(reason)
         }
     }
-}
-
-fn note_fill(channel: &dyn Channel, counters: &Counters) {
-    let fill = channel.fill();
-    counters.set(Count::ChannelSize, fill.events);
-    counters.set(Count::ChannelCapacity, fill.capacity);
 }
 
 /// Puts each batch in a transaction of its own, in the source's thread: for channels in memory.
@@ -140,7 +133,6 @@ impl Outlet for PutOutlet {
     }
 
     fn finish(&self, _deadline: Option<Instant>) -> Result<(), SendError> {
-        note_fill(&*self.channel, &self.counters);
         Ok(())
     }
 
@@ -246,7 +238,6 @@ impl Inlet for TakeInlet {
     }
 
     fn flush_settled(&mut self) -> Result<(), StageError> {
-        note_fill(&*self.channel, &self.counters);
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use super::options::{self, Common};
 use super::report::Reporter;
 use super::{Ended, Tool};
 use crate::ack::{Delivery, Refusal};
-use crate::codec::json;
+use crate::channel::file::{browse, looks_like_channel};
+use crate::codec::avro::Container;
+use crate::codec::{EventSerializer, json};
 use crate::event::{Batch, EventRef, shown};
 use crate::exit::{StageError, StageResult};
 use crate::fd;
@@ -18,6 +20,7 @@ use crate::metrics::{Count, Counters, Kind};
 use crate::say;
 use crate::stage::pass::Pass;
 use crate::stop::Stop;
+use apache_avro::Codec;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use regex::bytes::Regex;
 use std::io::{self, IoSlice};
@@ -33,6 +36,10 @@ pub const TOOL: Tool = Tool {
     run,
 };
 
+/// Bytes of events in a block of an Avro container.
+const AVRO_BLOCK: usize = 64 << 10;
+/// How often a channel that is followed is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Bytes of output that are written together.
 const COALESCE: usize = 64 << 10;
 
@@ -146,7 +153,7 @@ enum Format {
     Text,
     Json,
     Hex,
-    Avro(Box<crate::codec::avro::Container>),
+    Avro(Box<Container>),
 }
 
 impl View {
@@ -156,7 +163,10 @@ impl View {
         let format = match (settings.json, settings.output.as_str()) {
             (true, _) | (_, "json") => Format::Json,
             (_, "hex") => Format::Hex,
-            (_, "avro") => Format::Avro(Box::default()),
+            (_, "avro") => {
+                let container = Container::new(Codec::Null, AVRO_BLOCK).map_err(StageError::Failed)?;
+                Format::Avro(Box::new(container))
+            }
             _ => Format::Text,
         };
         let wanted = settings.header.iter().map(|word| match word.split_once('=') {
@@ -177,10 +187,14 @@ impl View {
             (found, None) => found.is_some(),
             (None, Some(_)) => false,
         };
-        self.wanted.iter().all(fits) && self.matching.as_ref().is_none_or(|regex| regex.is_match(event.body()))
+        self.wanted.iter().all(fits)
+            && self
+                .matching
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(event.body()))
     }
 
-    fn put(&mut self, event: EventRef<'_>, out: &mut Vec<u8>) {
+    fn put(&mut self, event: EventRef<'_>, out: &mut Vec<u8>) -> StageResult {
         match &mut self.format {
             Format::Text => {
                 if self.headers {
@@ -197,9 +211,14 @@ impl View {
                 }
                 hex_dump(event.body(), out);
             }
-            Format::Avro(container) => container.push(event, out),
+            Format::Avro(container) => return container.write(event, out).map_err(not_avro),
         }
+        Ok(())
     }
+}
+
+fn not_avro(error: crate::codec::SerializeError) -> StageError {
+    StageError::Failed(format!("an event cannot be written as Avro: {error}"))
 }
 
 fn put_headers(event: EventRef<'_>, out: &mut Vec<u8>) {
@@ -244,7 +263,9 @@ impl Screen {
             && say::is_terminal()
             && matches!(fd::kind(io::stdout()), Ok(fd::FdKind::Terminal))
         {
-            return Err(StageError::Usage("an Avro container is binary and standard output is a terminal: redirect it".into()));
+            return Err(StageError::Usage(
+                "an Avro container is binary and standard output is a terminal: redirect it".into(),
+            ));
         }
         if let Format::Avro(container) = &mut self.view.format {
             container.begin(&mut self.out);
@@ -254,14 +275,15 @@ impl Screen {
 
     fn end(&mut self) -> StageResult {
         if let Format::Avro(container) = &mut self.view.format {
-            container.flush(&mut self.out);
+            container.end(&mut self.out).map_err(not_avro)?;
         }
         self.write_out()
     }
 
     /// Show a batch; false if it was cut because enough events were shown.
     fn put(&mut self, batch: &Batch) -> Result<bool, StageError> {
-        self.counters.add(Count::EventDrainAttempt, u64::from(batch.len()));
+        self.counters
+            .add(Count::EventDrainAttempt, u64::from(batch.len()));
         self.counters.add(Count::Bytes, batch.bytes() as u64);
         for event in batch.events() {
             if self.left == 0 {
@@ -272,7 +294,7 @@ impl Screen {
                 self.counters.add(Count::Filtered, 1);
                 continue;
             }
-            self.view.put(event, &mut self.out);
+            self.view.put(event, &mut self.out)?;
             self.left -= 1;
             if self.out.len() >= COALESCE {
                 self.write_out()?;
@@ -302,6 +324,8 @@ impl Screen {
             let socket = address.connect(Duration::from_secs(10));
             let socket = socket.map_err(|error| StageError::Temporary(format!("{address}: {error}")))?;
             return self.show_stream(socket, word, stop);
+        } else if path.is_dir() && looks_like_channel(path) {
+            self.show_channel(path, follow, stop)
         } else {
             self.show_recording(path, follow, stop)
         };
@@ -325,7 +349,8 @@ impl Screen {
             match recorded {
                 Recorded::Batch(batch) => {
                     self.put(&batch)?;
-                    self.counters.add(Count::EventDrainSuccess, u64::from(batch.len()));
+                    self.counters
+                        .add(Count::EventDrainSuccess, u64::from(batch.len()));
                 }
                 Recorded::Nothing => {}
                 Recorded::End => break,
@@ -338,6 +363,39 @@ impl Screen {
                 "{}: everything whole was shown, and {damaged} damaged places were passed over",
                 path.display()
             ))),
+        }
+    }
+
+    /// Show what waits in a channel, without taking it.
+    fn show_channel(&mut self, directory: &Path, follow: bool, stop: &Stop) -> StageResult {
+        let failed = |error| StageError::Failed(format!("{}: {error}", directory.display()));
+        let mut seen = 0;
+        let mut damaged = Ok(());
+        loop {
+            for found in browse(directory).map_err(failed)? {
+                let (header, batch) = match found {
+                    Ok(found) => found,
+                    Err(error) => {
+                        damaged = Err(failed(error));
+                        continue;
+                    }
+                };
+                // A channel that is followed is gone through again for what came behind.
+                if header.origin <= seen {
+                    continue;
+                }
+                seen = header.origin;
+                self.put(&batch)?;
+                self.counters
+                    .add(Count::EventDrainSuccess, u64::from(batch.len()));
+                if self.left == 0 || stop.is_stopping() {
+                    return self.write_out();
+                }
+            }
+            self.write_out()?;
+            if !follow || stop.sleep(LOOK_AGAIN) {
+                return damaged;
+            }
         }
     }
 
@@ -381,7 +439,8 @@ impl Screen {
     fn accept(&mut self, inlet: &mut StreamInlet, open: &mut Vec<Delivery>) -> StageResult {
         self.write_out()?;
         for delivery in open.drain(..) {
-            self.counters.add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
+            self.counters
+                .add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
             delivery.accept();
         }
         inlet.flush_settled()
@@ -411,7 +470,7 @@ fn through(mut view: View, counters: &Arc<Counters>, stop: &Stop) -> StageResult
         for event in batch.events() {
             let event = event.map_err(crate::stage::undecodable)?;
             if view.is_wanted(&event) {
-                view.put(event, &mut out);
+                view.put(event, &mut out)?;
             }
         }
         // What standard error does not take is not waited for: the stream goes on.

@@ -2,6 +2,7 @@
 //!
 //! Only the command that was asked for is built: with all of them a stage would take twice as long to start.
 
+pub mod cat;
 pub mod options;
 pub mod parts;
 pub mod replay;
@@ -30,7 +31,7 @@ pub struct Tool {
 }
 
 /// All of them.
-pub const TOOLS: &[Tool] = &[run::TOOL, replay::TOOL];
+pub const TOOLS: &[Tool] = &[cat::TOOL, replay::TOOL, run::TOOL];
 
 /// How a command ended. One that has printed its own message is `Said`.
 pub enum Ended {

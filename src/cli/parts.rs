@@ -1,12 +1,16 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
 use super::Ended;
+use crate::channel::file::{Config, FileChannel, Role};
+use crate::channel::{Channel, ends};
 use crate::component::{Spec, find, nearest};
+use crate::event::{Batch, Event};
 use crate::exit::StageError;
 use crate::flow::Part;
 use crate::stage::Rejected;
 use crate::{channel, intercept, sink, source};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The names that a kind has.
 pub fn names(kind: &str) -> Vec<&'static str> {
@@ -96,18 +100,33 @@ pub fn external(kind: &str, name: &str) -> Option<PathBuf> {
         })
 }
 
+/// Events that can never be taken, in a file channel of their own.
+struct Kept(Arc<FileChannel>);
+
+impl Rejected for Kept {
+    fn keep(&mut self, event: &Event) -> Result<(), String> {
+        self.0
+            .put(&[Batch::single(event)])
+            .map_err(|error| error.to_string())
+    }
+}
+
 /// The file channel that keeps rejected events.
 pub fn rejected(directory: &Path) -> Result<Box<dyn Rejected>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+    let config = Config {
+        report: Arc::new(|sentence| crate::say::warn("--rejected", sentence)),
+        ..Config::new(directory)
+    };
+    let channel = ends::opened(FileChannel::open(config, Role::Put), "--rejected")?;
+    Ok(Box::new(Kept(channel)))
 }
 
 /// The file channel of `--durability channel`.
-pub fn wal(directory: &Path, _bytes: u64) -> Result<std::sync::Arc<dyn channel::Channel>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+pub fn wal(directory: &Path, bytes: u64) -> Result<Arc<dyn Channel>, StageError> {
+    let config = Config {
+        max_bytes: bytes,
+        report: Arc::new(|sentence| crate::say::warn("--wal", sentence)),
+        ..Config::new(directory)
+    };
+    Ok(ends::opened(FileChannel::open(config, Role::Both), "--wal")?)
 }
