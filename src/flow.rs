@@ -20,7 +20,7 @@ use crate::link::resend::Resend;
 use crate::link::{Identity, Inlet, Next, Outlet, StreamInlet, StreamOutlet, Wait, Window};
 use crate::metrics::{Count, Counters, Kind};
 use crate::stage::pass::Pass;
-use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Rejected, Sink, Source};
+use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Pump, Rejected, Sink, Source};
 use crate::stop::Stop;
 use crate::wire::Compression;
 use std::os::fd::{AsFd, OwnedFd};
@@ -512,7 +512,7 @@ impl Segment {
                     None => outlet,
                 };
                 let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, &self.name));
-                return stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+                return Pump::to(outlet, counters, stop).run(&mut *inlet);
             }
             Tail::Put(name, channel, counters) => {
                 let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
@@ -526,7 +526,7 @@ impl Segment {
         sink.start()?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
-            let pumped = stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+            let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return pumped.and(sink.stop());
         }
         let drain = Drain {

@@ -2,15 +2,16 @@
 //!
 //! A component only fills in the work. [`run_source`] feeds a source's batches through its interceptors to
 //! an outlet; [`drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
-//! [`pump`] joins an inlet to an outlet and carries acceptances back; [`pass`] maps batches in the middle of
-//! a pipe without taking them. None of them knows which link it is on.
+//! [`Pump`] joins an inlet to an outlet and carries acceptances back; the last maps batches in the middle of
+//! a pipe without taking them ([`pass`]). None of them knows which link it is on.
 
 use crate::ack::{Class, Delivery, Outcome, Promise, Receipt, Refusal, promise};
 use crate::event::{Batch, BatchBuilder, DecodeError, Event, EventRef};
 use crate::exit::{StageError, StageResult};
-use crate::link::{Inlet, Next, Outlet, SendError, Wait};
+use crate::link::{Inlet, Next, Outlet, Wait};
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -650,95 +651,106 @@ fn set_aside(
     Ok(1)
 }
 
-/// Join an inlet to an outlet: each batch is handed on, and its delivery settled as its receipt resolves.
-pub fn pump(
-    inlet: &mut dyn Inlet,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    stop: &Stop,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    let settler = inlet.settler();
-    outlet.on_settled(settler);
-    let result = pump_all(inlet, outlet, counters, map);
-    let finished = outlet.finish(stop.deadline().or_else(|| {
-        // An input that broke is not waited for any longer than a stop would be.
-        result.is_err().then(|| Instant::now() + stop.grace())
-    }));
-    let _ = inlet.flush_settled();
-    inlet.close();
-    counters.stopped();
-    result?;
-    Ok(finished?)
+/// Joins an inlet to an outlet: each batch is handed on, and its delivery settled as its promise is.
+pub struct Pump<'a> {
+    /// Where batches go.
+    pub outlet: Arc<dyn Outlet>,
+    /// Counters of who pumps.
+    pub counters: Arc<Counters>,
+    /// The wish to end.
+    pub stop: &'a Stop,
+    /// Deliveries that were refused for now, and come again.
+    returned: Arc<AtomicU64>,
 }
 
-fn pump_all(
-    inlet: &mut dyn Inlet,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    loop {
-        let next = match inlet.next(Wait::No)? {
-            Next::Idle => {
-                outlet.flush()?;
-                inlet.flush_settled()?;
-                inlet.next(Wait::Forever)?
-            }
-            next => next,
-        };
-        match next {
-            Next::Delivery(delivery) => hand_on(delivery, outlet, counters, map)?,
-            Next::Idle => {}
-            Next::Flush => outlet.ask_flush()?,
-            Next::End | Next::Stopped => return Ok(()),
-            Next::Broken(error) => return Err(error),
+impl Pump<'_> {
+    /// Join to this outlet.
+    pub fn to(outlet: Arc<dyn Outlet>, counters: Arc<Counters>, stop: &Stop) -> Pump<'_> {
+        Pump {
+            outlet,
+            counters,
+            stop,
+            returned: Arc::default(),
         }
     }
-}
 
-fn hand_on(
-    delivery: Delivery,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    let received = u64::from(delivery.batch.len());
-    counters.add(Count::EventReceived, received);
-    let batch = map(delivery.batch.clone())?;
-    let sent = u64::from(batch.len());
-    counters.add(Count::Filtered, received.saturating_sub(sent));
-    if batch.is_empty() {
-        delivery.accept();
-        return Ok(());
+    /// Until the input ends.
+    pub fn run(self, inlet: &mut dyn Inlet) -> StageResult {
+        self.outlet.on_settled(inlet.settler());
+        let result = self.pump_all(inlet);
+        let finished = self.outlet.finish(self.stop.deadline().or_else(|| {
+            // An input that broke is not waited for any longer than a stop would be.
+            result.is_err().then(|| Instant::now() + self.stop.grace())
+        }));
+        let _ = inlet.flush_settled();
+        inlet.close();
+        self.counters.stopped();
+        result?;
+        finished?;
+        match self.returned.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            // Whoever refused has said why.
+            _ => Err(StageError::Closed),
+        }
     }
-    counters.add(Count::Sent, sent);
-    counters.add(Count::Batches, 1);
-    counters.add(Count::Bytes, batch.bytes() as u64);
-    let counters = counters.clone();
-    let promise = Promise::hook(move |outcome| {
-        let count = match &outcome {
-            Outcome::Accepted => Count::EventAccepted,
-            Outcome::Refused(refusal) if refusal.class == Class::Reject => Count::Rejected,
-            _ => Count::Refused,
-        };
-        counters.add(count, received);
-        delivery.settle(outcome);
-    });
-    Ok(outlet.send_promised(batch, promise)?)
-}
 
-/// Nothing to change.
-pub fn unchanged(batch: Batch) -> Result<Batch, StageError> {
-    Ok(batch)
+    fn pump_all(&self, inlet: &mut dyn Inlet) -> StageResult {
+        let mut pause = RETRY_PAUSE.0;
+        loop {
+            let next = match inlet.next(Wait::No)? {
+                Next::Idle => {
+                    self.outlet.flush()?;
+                    inlet.flush_settled()?;
+                    inlet.next(Wait::Forever)?
+                }
+                next => next,
+            };
+            match next {
+                Next::Delivery(delivery) => {
+                    if self.returned.swap(0, Ordering::SeqCst) > 0 {
+                        self.outlet.flush()?;
+                        self.stop.sleep(pause);
+                        pause = (pause * 2).min(RETRY_PAUSE.1);
+                    }
+                    self.hand_on(delivery)?;
+                }
+                Next::Idle => {}
+                Next::Flush => self.outlet.ask_flush()?,
+                Next::End | Next::Stopped => return Ok(()),
+                Next::Broken(error) => return Err(error),
+            }
+        }
+    }
+
+    fn hand_on(&self, delivery: Delivery) -> StageResult {
+        let batch = delivery.batch.clone();
+        let events = u64::from(batch.len());
+        self.counters.add(Count::EventReceived, events);
+        if batch.is_empty() {
+            delivery.accept();
+            return Ok(());
+        }
+        self.counters.add(Count::Sent, events);
+        self.counters.add(Count::Batches, 1);
+        self.counters.add(Count::Bytes, batch.bytes() as u64);
+        let (counters, returned) = (self.counters.clone(), self.returned.clone());
+        let promise = Promise::hook(move |outcome| {
+            let count = match &outcome {
+                Outcome::Accepted => Count::EventAccepted,
+                Outcome::Refused(refusal) if refusal.class == Class::Reject => Count::Rejected,
+                _ => {
+                    returned.fetch_add(1, Ordering::SeqCst);
+                    Count::Refused
+                }
+            };
+            counters.add(count, events);
+            delivery.settle(outcome);
+        });
+        Ok(self.outlet.send_promised(batch, promise)?)
+    }
 }
 
 /// The error of an outlet that could not be opened.
 pub fn cannot_open(error: std::io::Error) -> StageError {
     StageError::Failed(format!("the stream cannot be opened: {error}"))
-}
-
-/// A send that failed, for those who only want to know whether to go on.
-pub fn is_closed(error: &SendError) -> bool {
-    matches!(error, SendError::Closed)
 }

@@ -196,7 +196,7 @@ impl TakeInlet {
         };
         self.channel
             .take(deadline)
-            .map_err(|error| StageError::Temporary(format!("{}: {error}", self.name)))
+            .map_err(|error| StageError::Temporary(error.to_string()))
     }
 }
 
@@ -260,11 +260,11 @@ impl Inlet for TakeInlet {
 }
 
 /// Check a result of opening: wrong use ends the start with 2, a channel in use with 75.
-pub fn opened<T>(result: Result<T, ChannelError>, name: &str) -> Result<T, StageError> {
+pub fn opened<T>(result: Result<T, ChannelError>) -> Result<T, StageError> {
     result.map_err(|error| match error {
-        ChannelError::Unusable(why) => StageError::Usage(format!("{name}: {why}")),
-        ChannelError::Full(why) => StageError::Temporary(format!("{name}: {why}")),
-        other => StageError::Failed(format!("{name}: {other}")),
+        ChannelError::Unusable(why) => StageError::Usage(why),
+        ChannelError::Full(why) => StageError::Temporary(why),
+        other => StageError::Failed(other.to_string()),
     })
 }
 

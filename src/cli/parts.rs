@@ -117,7 +117,8 @@ pub fn rejected(directory: &Path) -> Result<Box<dyn Rejected>, StageError> {
         report: Arc::new(|sentence| crate::say::warn("--rejected", sentence)),
         ..Config::new(directory)
     };
-    let channel = ends::opened(FileChannel::open(config, Role::Put), "--rejected")?;
+    let channel = ends::opened(FileChannel::open(config, Role::Put));
+    let channel = channel.map_err(|error| error.within("--rejected"))?;
     Ok(Box::new(Kept(channel)))
 }
 
@@ -128,5 +129,6 @@ pub fn wal(directory: &Path, bytes: u64) -> Result<Arc<dyn Channel>, StageError>
         report: Arc::new(|sentence| crate::say::warn("--wal", sentence)),
         ..Config::new(directory)
     };
-    Ok(ends::opened(FileChannel::open(config, Role::Both), "--wal")?)
+    let channel = ends::opened(FileChannel::open(config, Role::Both));
+    Ok(channel.map_err(|error| error.within("--wal"))?)
 }

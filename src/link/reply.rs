@@ -44,6 +44,8 @@ struct AckState {
     taker_came: bool,
     gone: bool,
     lost: bool,
+    /// Taken off the list and not settled yet: nobody may think that all is done.
+    settling: usize,
     /// Threads that wait for a change: without any, an acceptance costs no system call.
     waiting: u32,
     no_taker: Option<String>,
@@ -173,10 +175,10 @@ impl Acks {
     /// Wait until all are settled or `deadline` passes: true if they are and none was lost.
     pub fn wait_all(&self, deadline: Option<Instant>) -> bool {
         self.wait_until(deadline, |state| {
-            state.under_way.is_empty() || state.gone || state.no_taker.is_some()
+            state.settling == 0 && (state.under_way.is_empty() || state.gone || state.no_taker.is_some())
         });
         let state = self.lock();
-        state.under_way.is_empty() && !state.lost
+        state.under_way.is_empty() && state.settling == 0 && !state.lost
     }
 
     /// Wait until the other end is gone, or all are settled.
@@ -213,9 +215,21 @@ impl Acks {
         {
             settled.extend(Self::pop(&mut state, 0));
         }
+        self.settle(state, settled, Outcome::Accepted);
+    }
+
+    /// Settle batches that were taken off the list. There is room at once; all is done only afterwards.
+    fn settle(&self, mut state: MutexGuard<'_, AckState>, batches: Vec<UnderWay>, outcome: Outcome) {
+        let count = batches.len();
+        state.settling += count;
         self.changed(state);
-        for batch in settled {
-            batch.promise.settle(Outcome::Accepted);
+        for batch in batches {
+            batch.promise.settle(outcome.clone());
+        }
+        let mut state = self.lock();
+        state.settling -= count;
+        if state.settling == 0 && state.under_way.is_empty() {
+            self.changed(state);
         }
     }
 
@@ -233,10 +247,7 @@ impl Acks {
             .iter()
             .position(|batch| batch.sequence == sequence);
         let batch = index.and_then(|index| Self::pop(&mut state, index));
-        self.changed(state);
-        if let Some(batch) = batch {
-            batch.promise.settle(Outcome::Refused(refusal));
-        }
+        self.settle(state, batch.into_iter().collect(), Outcome::Refused(refusal));
     }
 
     fn taker_came(&self) {
@@ -255,9 +266,9 @@ impl Acks {
         state.lost |= !lost.is_empty();
         state.bytes = 0;
         state.events = 0;
-        self.changed(state);
         self.lost.ring();
-        drop(lost); // a promise that is dropped resolves its receipt as lost
+        self.settle(state, lost, Outcome::Lost);
+        self.changed(self.lock());
     }
 
     /// Bytes are waiting since then and nobody has come to take them.

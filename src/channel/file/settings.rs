@@ -144,7 +144,7 @@ impl Settings for File {
             (None, Some(checkpoint)) if !self.data_dirs.is_empty() => checkpoint.clone(),
             _ => {
                 let word = "a directory is missing: channel file DIR, such as ./spool";
-                return Err(StageError::Usage(format!("{name}: {word}")));
+                return Err(StageError::Usage(word.into()));
             }
         };
         let ends = self.ends();
@@ -159,9 +159,9 @@ impl Settings for File {
                 true => format!("{shown} is no file channel, so there is nothing to take from it"),
                 false => format!("{shown} does not exist, so there is nothing to take from it"),
             };
-            return Err(StageError::Usage(format!("{name}: {why}")));
+            return Err(StageError::Usage(why));
         }
-        let channel = opened(FileChannel::open(self.config(directory, name), role), name)?;
+        let channel = opened(FileChannel::open(self.config(directory, name), role))?;
         Ok((channel, ends))
     }
 }
