@@ -403,6 +403,38 @@ pub const JOIN_BYTES: usize = 4 << 20;
 /// The first pause after a failure for now, and the longest.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// A failure for now that is not over before the work that failed has worked: what was said about it and
+/// how long the next pause is.
+struct Trouble {
+    pause: Duration,
+    said: String,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Trouble {
+            pause: RETRY_PAUSE.0,
+            said: String::new(),
+        }
+    }
+}
+
+impl Trouble {
+    /// Say the reason, unless it was the last one said.
+    fn say(&mut self, name: &str, reason: &str) {
+        if self.said != reason {
+            crate::say::warn(name, format!("{reason}; trying again until it works"));
+            self.said = reason.to_string();
+        }
+    }
+
+    fn end(self, name: &str) {
+        if !self.said.is_empty() {
+            crate::say::info(name, "it works again");
+        }
+    }
+}
+
 impl Drain<'_> {
     /// Give an inlet's batches to a sink until the input ends, and accept them when they are committed.
     pub fn run(mut self, inlet: &mut dyn Inlet, sink: &mut dyn Sink) -> StageResult {
@@ -472,7 +504,12 @@ impl Drain<'_> {
         let Some(last) = open.last() else { return Ok(()) };
         match sink.write(&last.batch) {
             Ok(()) => Ok(()),
-            Err(error) => self.recover(inlet, sink, open, error),
+            Err(error) => {
+                let mut trouble = Trouble::default();
+                self.recover(inlet, sink, open, error, &mut trouble)?;
+                trouble.end(self.name);
+                Ok(())
+            }
         }
     }
 
@@ -504,9 +541,11 @@ impl Drain<'_> {
         open: &mut Vec<Delivery>,
         mut work: impl FnMut(&mut dyn Sink) -> Result<(), SinkError>,
     ) -> StageResult {
+        let mut trouble = Trouble::default();
         while let Err(error) = work(sink) {
-            self.recover(inlet, sink, open, error)?;
+            self.recover(inlet, sink, open, error, &mut trouble)?;
         }
+        trouble.end(self.name);
         Ok(())
     }
 
@@ -518,9 +557,8 @@ impl Drain<'_> {
         sink: &mut dyn Sink,
         open: &mut Vec<Delivery>,
         mut error: SinkError,
+        trouble: &mut Trouble,
     ) -> StageResult {
-        let mut pause = RETRY_PAUSE.0;
-        let mut said = String::new();
         let mut culprit = open.len().saturating_sub(1);
         loop {
             self.counters.add(Count::EventWriteFail, 1);
@@ -528,24 +566,14 @@ impl Drain<'_> {
             if error.class == Class::Reject && culprit < open.len() {
                 self.reject(inlet, open, culprit, &error)?;
             } else {
-                if said != error.reason {
-                    crate::say::warn(
-                        self.name,
-                        format!("{}; trying again until it works", error.reason),
-                    );
-                    said = error.reason.clone();
-                }
-                self.pause(inlet, open, &mut pause, &error)?;
+                trouble.say(self.name, &error.reason);
+                self.pause(inlet, open, &mut trouble.pause, &error)?;
             }
             match self.rewrite(sink, open) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err((index, again)) => (culprit, error) = (index, again),
             }
         }
-        if !said.is_empty() {
-            crate::say::info(self.name, "it works again");
-        }
-        Ok(())
     }
 
     fn rewrite(&mut self, sink: &mut dyn Sink, open: &[Delivery]) -> Result<(), (usize, SinkError)> {
@@ -753,4 +781,51 @@ impl Pump<'_> {
 /// The error of an outlet that could not be opened.
 pub fn cannot_open(error: std::io::Error) -> StageError {
     StageError::Failed(format!("the stream cannot be opened: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Window, queue::queue};
+    use crate::metrics::Kind;
+
+    /// Takes every write; its first commits fail.
+    struct FailingCommits(u32);
+
+    impl Sink for FailingCommits {
+        fn write(&mut self, _batch: &Batch) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn commit(&mut self) -> Result<(), SinkError> {
+            if self.0 == 0 {
+                return Ok(());
+            }
+            self.0 -= 1;
+            Err(SinkError::retry("the disk is full"))
+        }
+    }
+
+    #[test]
+    fn pauses_grow_when_only_the_commit_fails() {
+        let stop = Stop::new(Duration::from_secs(1)).unwrap();
+        let (outlet, mut inlet) = queue(Window::default(), &stop);
+        let receipt = outlet.send(Batch::single(&Event::new("x"))).unwrap();
+        let counters = Arc::new(Counters::new(Kind::Sink, "failing"));
+        let drain = Drain {
+            name: "failing",
+            counters: counters.clone(),
+            stop,
+            rejected: None,
+            join_bytes: JOIN_BYTES,
+        };
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(move || outlet.finish(None));
+            drain.run(&mut inlet, &mut FailingCommits(3)).unwrap();
+        });
+        assert_eq!(receipt.wait(), Outcome::Accepted);
+        assert_eq!(counters.get(Count::EventWriteFail), 3);
+        assert!(start.elapsed() >= RETRY_PAUSE.0 * (1 + 2 + 4));
+    }
 }

@@ -325,16 +325,20 @@ impl Inner {
         self.core.table.put_bell().ring();
     }
 
-    fn look(&self) -> Result<Looked, ChannelError> {
-        self.outstanding.fetch_add(1, Ordering::SeqCst);
-        let looked = take::claim_next(&self.core, &mut lock(&self.registry));
-        match &looked {
-            Ok(Looked::Claimed(_)) => self.lessee.nudge(),
-            _ => {
-                self.outstanding.fetch_sub(1, Ordering::SeqCst);
-            }
+    /// Claim what there is. `at_end`: nobody here will put any more, and nothing that we hold can come back.
+    ///
+    /// Our claims are counted under the lock under which they are made. So what was counted when the scan
+    /// began is what there was during all of it.
+    fn look(&self) -> Result<(Looked, bool), ChannelError> {
+        let mut registry = lock(&self.registry);
+        let at_end = self.finished.load(Ordering::SeqCst) && self.outstanding.load(Ordering::SeqCst) == 0;
+        let looked = take::claim_next(&self.core, &mut registry)?;
+        if matches!(looked, Looked::Claimed(_)) {
+            self.outstanding.fetch_add(1, Ordering::SeqCst);
+            drop(registry);
+            self.lessee.nudge();
         }
-        looked
+        Ok((looked, at_end))
     }
 
     /// Read what was claimed; `None` if it is lost for good.
@@ -447,20 +451,14 @@ impl Channel for FileChannel {
         let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
             let seen = bell.look();
-            let at_end =
-                inner.finished.load(Ordering::SeqCst) && inner.outstanding.load(Ordering::SeqCst) == 0;
             let foreign = match inner.look()? {
-                Looked::Claimed(claimed) => match Inner::read(inner, claimed)? {
+                (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
                     Some(delivery) => return Ok(Taken::Delivery(delivery)),
                     None => continue,
                 },
-                Looked::Nothing { foreign } => foreign,
+                (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
+                (Looked::Nothing { foreign }, false) => foreign,
             };
-            // Whatever came back since was rung for.
-            let unchanged = bell.look() | 1 == seen | 1;
-            if at_end && unchanged && inner.outstanding.load(Ordering::SeqCst) == 0 {
-                return Ok(Taken::Finished);
-            }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if inner.wakes.load(Ordering::SeqCst) != wakes || left.is_some_and(|left| left.is_zero()) {
                 return Ok(Taken::Empty);

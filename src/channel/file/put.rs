@@ -26,9 +26,9 @@ const PUT_BYTES: u64 = 1 << 30;
 /// How often somebody looks again for room that no bell tells of.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A leader waits at most this part of the last sync for others.
-const PART_OF_SYNC: u32 = 8;
+const PART_OF_SYNC: u32 = 4;
 /// Groups for which nobody waits after a wait for nothing.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {

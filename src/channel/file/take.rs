@@ -36,8 +36,7 @@ pub enum Looked {
     },
 }
 
-/// Claims the next frame. The caller has counted itself as holding one already, so that nobody calls the
-/// channel finished in between.
+/// Claim the next frame.
 pub fn claim_next(core: &Core, registry: &mut Registry) -> Result<Looked, ChannelError> {
     registry.refresh(core)?;
     let rewinds = core.table.rewinds().load(Ordering::SeqCst);
