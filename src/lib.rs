@@ -35,6 +35,7 @@ pub mod intercept;
 pub mod channel;
 pub mod sink;
 // what stages lean on: these know bytes and descriptors, never stages
+pub mod codec;
 pub mod fd;
 pub mod slab;
 pub mod stop;

@@ -11,6 +11,8 @@ pub mod queue;
 pub mod regroup;
 pub mod reply;
 pub mod resend;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use address::Address;
 pub use inlet::StreamInlet;

@@ -1,6 +1,7 @@
 //! Sources: what takes events in. The table below is the list of all of them.
 
 pub mod batches;
+pub mod lines;
 pub mod seq;
 pub mod stdin;
 

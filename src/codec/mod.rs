@@ -1,0 +1,3 @@
+//! How events look elsewhere.
+
+pub mod json;
