@@ -75,11 +75,6 @@ impl Collect {
         events.iter().map(text).collect()
     }
 
-    /// Batches so far.
-    pub fn batches(&self) -> usize {
-        self.lock().batches.len()
-    }
-
     /// Wait until so many events came.
     pub fn wait_for(&self, events: u32) {
         let deadline = Instant::now() + PATIENCE;
