@@ -44,6 +44,12 @@ pub trait PollableSource: Send {
         (Duration::from_secs(1), Duration::from_secs(5))
     }
 
+    /// Called once after the last `process`, unless that failed: hand on what was read and can not be given
+    /// back. What is unaccepted is waited for after it.
+    fn hand_on_rest(&mut self, _to: &Arc<ChannelProcessor>) -> StageResult {
+        Ok(())
+    }
+
     /// Called once at the end, after everything is settled or given up.
     fn stop(&mut self) -> StageResult {
         Ok(())
@@ -337,7 +343,7 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
     let result = match source {
         Source::Polled(mut source) => {
             source.start(to)?;
-            let polled = poll(&mut *source, to);
+            let polled = poll(&mut *source, to).and_then(|()| source.hand_on_rest(to));
             let finished = to.finish();
             polled.and(finished).and(source.stop())
         }

@@ -12,6 +12,8 @@ pub mod recording;
 pub mod regroup;
 pub mod reply;
 pub mod resend;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use address::Address;
 pub use inlet::StreamInlet;
