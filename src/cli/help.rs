@@ -248,3 +248,58 @@ fn columns(text: &mut StyledStr, rows: Vec<(String, String)>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventRef};
+    use crate::wire::{self, FrameReader, Got, Kind};
+
+    /// The bytes of a block of the page: hexadecimal words at the start of each line.
+    fn example(name: &str) -> Vec<u8> {
+        let opening = format!("```hex {name}\n");
+        let (_, rest) = STREAM_FORMAT.split_once(&opening).expect("the block is there");
+        let (block, _) = rest.split_once("```").expect("the block is closed");
+        let words = |line: &'static str| {
+            let is_byte = |word: &&str| word.len() == 2 && word.bytes().all(|b| b.is_ascii_hexdigit());
+            line.split(' ')
+                .take_while(is_byte)
+                .map(|word| u8::from_str_radix(word, 16).unwrap())
+        };
+        block.lines().flat_map(words).collect()
+    }
+
+    fn hello() -> Event {
+        Event::new("hello")
+            .with_header("host", "web1")
+            .with_header("day", "25")
+    }
+
+    #[test]
+    fn event_of_the_page_is_what_its_text_says() {
+        let bytes = example("event");
+        let (event, used) = EventRef::decode(&bytes).unwrap();
+        assert_eq!((event.to_event(), used), (hello(), 26));
+        assert_eq!(crate::event::Batch::single(&hello()).encoded()[..], bytes[..]);
+    }
+
+    #[test]
+    fn frames_of_the_page_are_what_their_text_says() {
+        let bytes = [example("batch"), example("accept")].concat();
+        let mut frames = FrameReader::new(&bytes[..], wire::LIMIT);
+        let Got::Frame(batch) = frames.next().unwrap() else {
+            panic!("no batch");
+        };
+        assert_eq!((batch.header.kind, batch.header.sequence), (Kind::Batch, 1));
+        assert_eq!(batch.header.crc, 0xd7e8_e5a4);
+        let batch = batch.batch().unwrap();
+        let events: Vec<_> = batch.events().map(|event| event.unwrap().to_event()).collect();
+        assert_eq!(events, [hello()]);
+        let Got::Frame(accept) = frames.next().unwrap() else {
+            panic!("no accept");
+        };
+        assert_eq!((accept.header.kind, accept.header.sequence), (Kind::Accept, 1));
+        assert!(matches!(frames.next().unwrap(), Got::Eof));
+        assert_eq!(wire::crc32c(b"123456789"), 0xe306_9283);
+    }
+}

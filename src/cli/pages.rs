@@ -29,7 +29,11 @@ pub fn all() -> Vec<(PathBuf, String)> {
 
 /// What stands in the README between `<!-- NAME -->` and `<!-- /NAME -->`: names and contents.
 pub fn in_readme() -> Vec<(&'static str, String)> {
-    vec![("exit-status", exit_status()), ("reference", reference())]
+    let apart = |text: String| format!("\n{}\n\n", text.trim_end());
+    vec![
+        ("exit-status", apart(exit_status())),
+        ("reference", apart(reference())),
+    ]
 }
 
 /// All commands.
@@ -40,11 +44,13 @@ fn tree() -> Command {
             "Each KIND NAME is a stage of a shell pipeline. An event leaves one stage only when the next has \
              taken responsibility for it.",
         )
+        .override_usage("flume KIND NAME [OPTIONS]\n       flume TOOL [ARGUMENTS]")
         .disable_help_subcommand(true)
         .subcommand_required(true);
     for kind in KINDS {
         let mut command = Command::new(*kind)
             .about(help::about(kind).trim_end_matches('.'))
+            .override_usage(format!("flume {kind} NAME [OPTIONS]"))
             .disable_help_subcommand(true)
             .subcommand_required(true);
         for name in parts::names(kind) {
@@ -78,23 +84,19 @@ fn manual(command: &Command, pages: &mut Vec<(PathBuf, String)>) {
 fn manual_page(command: &Command, name: &str) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").to_string();
-    let man = Man::new(command.clone().override_usage(usage))
-        .title(name)
-        .section("1")
-        .date("")
-        .source("flume")
-        .manual("flume");
+    let man = Man::new(command.clone().override_usage(usage)).section("1");
     let mut page = Vec::new();
     // Writing to memory does not fail.
     let _ = write_page(&man, command, name, &mut page);
     let page = String::from_utf8_lossy(&page);
-    page.lines()
-        .map(|line| line.trim_end().to_string() + "\n")
-        .collect()
+    // Each part that clap renders begins with a definition of the apostrophe; one is enough.
+    let is_preamble = |line: &&str| line.starts_with(".ie \\n(.g") || line.starts_with(".el .ds Aq");
+    let lines = page.lines().filter(|line| !is_preamble(line));
+    let body: String = lines.map(|line| line.trim_end().to_string() + "\n").collect();
+    format!("{}{body}", roff::title(name, "1"))
 }
 
 fn write_page(man: &Man, command: &Command, name: &str, out: &mut Vec<u8>) -> io::Result<()> {
-    man.render_title(out)?;
     man.render_name_section(out)?;
     man.render_synopsis_section(out)?;
     man.render_description_section(out)?;

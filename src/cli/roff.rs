@@ -4,13 +4,13 @@
 
 use std::fmt::Write;
 
-/// A whole page. The first heading of the text is `NAME: what it is`.
+/// A whole page. The first heading of the text says what it is.
 pub fn page(name: &str, section: &str, markdown: &str) -> String {
-    let mut page = format!("'\\\" t\n.TH {name} {section} \"\" flume flume\n.SH NAME\n");
+    let mut page = format!("'\\\" t\n{}.SH NAME\n", title(name, section));
     let mut lines = markdown.lines().peekable();
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("# ") {
-            let _ = writeln!(page, "{name} \\- {}", inline(title));
+            let _ = writeln!(page, "{name} \\- {}\n.SH DESCRIPTION", inline(title));
         } else if let Some(title) = line.strip_prefix("## ") {
             let _ = writeln!(page, ".SH \"{}\"", inline(&title.to_uppercase()));
         } else if let Some(title) = line.strip_prefix("### ") {
@@ -36,7 +36,14 @@ pub fn page(name: &str, section: &str, markdown: &str) -> String {
             let _ = writeln!(page, "{}", inline(line.trim_start()));
         }
     }
-    page.replace(".PP\n.SH", ".SH").replace(".PP\n.SS", ".SS")
+    page.replace(".SH DESCRIPTION\n.PP\n", ".SH DESCRIPTION\n")
+        .replace(".PP\n.SH", ".SH")
+        .replace(".PP\n.SS", ".SS")
+}
+
+/// How a page begins. No date: it would change without need.
+pub fn title(name: &str, section: &str) -> String {
+    format!(".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n.TH {name} {section} \"\" flume \"flume manual\"\n")
 }
 
 /// A block whose lines stay as they are.
@@ -128,7 +135,8 @@ mod tests {
         let text = "# what it is\n\nFirst.\n\n## Part one\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | a \\| b |\n\n```\n.code\n```\n";
         let page = page("sample", "5", text);
         for part in [
-            "'\\\" t\n.TH sample 5",
+            "'\\\" t\n.ie \\n(.g",
+            ".TH sample 5 \"\" flume",
             ".SH NAME\nsample \\- what it is\n",
             ".SH \"PART ONE\"\n",
             ".IP \\(bu 2\na\n.IP \\(bu 2\nb\n",
