@@ -7,8 +7,8 @@
 //! output), and runs in threads of its own with the loops of [`crate::stage`].
 
 use crate::ack::Delivery;
-use crate::channel::Channel;
 use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
+use crate::channel::{Channel, Ends};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
@@ -27,20 +27,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Which ends of a channel a flow uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
-    /// Puts and takes.
-    Both,
-    /// Only puts: somebody else takes.
-    Put,
-    /// Only takes; ends when nothing is left, if so told.
-    Take {
-        /// End when nothing is left.
-        until_empty: bool,
-    },
-}
 
 /// One component of a flow.
 pub enum Part {

@@ -50,7 +50,7 @@ static CURTAIN: Mutex<Option<Curtain>> = Mutex::new(None);
 /// Calls what it is given, with room made for a line.
 pub type Curtain = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
-/// Set what is said, from `[component=]level[,…]`. An error names the bad word.
+/// Set what is said, from `[component=]level[,...]`. An error names the bad word.
 pub fn configure(levels: &str, json: bool) -> Result<(), String> {
     let mut by_component = Vec::new();
     for word in levels.split(',').map(str::trim).filter(|word| !word.is_empty()) {

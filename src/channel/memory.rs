@@ -1,10 +1,9 @@
 //! `memory`: a queue in memory (Flume's MemoryChannel). It is lost with its process.
 
-use super::{Channel, ChannelError, Fill, Taken};
+use super::{Channel, ChannelError, Ends, Fill, Taken};
 use crate::ack::{Delivery, Refusal, Settle};
 use crate::event::Batch;
 use crate::exit::StageError;
-use crate::flow::Ends;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::Instant;

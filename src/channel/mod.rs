@@ -8,7 +8,6 @@ use crate::ack::Delivery;
 use crate::component::Spec;
 use crate::event::{Batch, BatchBuilder};
 use crate::exit::StageError;
-use crate::flow::Ends;
 use clap::{Args, FromArgMatches};
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +32,20 @@ pub const fn row<T: Args + FromArgMatches + Settings + 'static>(
     name: &'static str,
 ) -> Spec<Box<dyn Settings>> {
     Spec::new::<T>(name, |matches| Ok(Box::new(T::from_arg_matches(matches)?)))
+}
+
+/// Which ends of a channel a stage uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Puts and takes.
+    Both,
+    /// Only puts: somebody else takes.
+    Put,
+    /// Only takes; ends when nothing is left, if so told.
+    Take {
+        /// End when nothing is left.
+        until_empty: bool,
+    },
 }
 
 /// Settings of a channel, from which it is opened.

@@ -1,4 +1,4 @@
-//! `flume run 'source … | channel … | sink …'`: the text of a pipeline, fused into one process.
+//! `flume run 'source ... | channel ... | sink ...'`: the text of a pipeline, fused into one process.
 
 use super::options::{self, Common, Taking, Writing};
 use super::report::Reporter;
@@ -21,7 +21,7 @@ pub const TOOL: Tool = Tool {
 #[derive(Parser)]
 #[command(name = "run", bin_name = "flume run", no_binary_name = true)]
 struct Run {
-    /// The pipeline, in the words of the shell: 'source … | channel … | sink …'.
+    /// The pipeline, in the words of the shell: 'source ... | channel ... | sink ...'.
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
     /// Read the pipeline from a file instead; there, # begins a comment and a line end is a blank.

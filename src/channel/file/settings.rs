@@ -1,10 +1,10 @@
 //! `file`: what the file channel can be told.
 
 use super::{Config, FileChannel, Role, Sync, looks_like_channel};
+use crate::channel::Ends;
 use crate::channel::ends::opened;
 use crate::channel::{Channel, Settings};
 use crate::exit::StageError;
-use crate::flow::Ends;
 use crate::value::{Millis, Seconds, Size};
 use crate::wire::Compression;
 use std::path::PathBuf;
