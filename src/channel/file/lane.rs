@@ -170,6 +170,11 @@ impl Lane {
         std::mem::take(&mut self.unsynced).then(|| (self.path.clone(), self.file.clone()))
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Something in it is published and not synced.
     pub fn is_unsynced(&self) -> bool {
         self.unsynced

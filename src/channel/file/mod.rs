@@ -215,6 +215,7 @@ impl FileChannel {
         });
         if role != Role::Put {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
+            inner.core.keep_ballast();
         }
         Inner::start(&inner, lease)?;
         Ok(Arc::new(FileChannel { inner }))

@@ -253,8 +253,9 @@ impl Putter {
                 "cannot sync {}: {error}; what was put in the last interval may be lost by a power cut",
                 path.display()
             ));
-            if let Some(lane) = lock(&self.lane).take() {
-                lane.seal(core);
+            let mut lane = lock(&self.lane);
+            if let Some(broken) = lane.take_if(|lane| lane.path() == path) {
+                broken.seal(core);
             }
         }
     }
@@ -262,6 +263,12 @@ impl Putter {
     /// Something was published and not synced.
     pub fn has_unsynced(&self) -> bool {
         lock(&self.lane).as_ref().is_some_and(Lane::is_unsynced)
+    }
+
+    /// There is a segment to append to.
+    #[cfg(test)]
+    pub fn has_lane(&self) -> bool {
+        lock(&self.lane).is_some()
     }
 
     /// No more puts.

@@ -260,3 +260,27 @@ fn space_that_has_to_stay_free_stays_free() {
     put(&channel, &["a"]);
     assert_eq!(drain(&channel), ["a"]);
 }
+
+#[test]
+fn interval_syncs_what_was_put_and_says_when_it_cannot() {
+    let bench = Bench::new();
+    let (channel, troubles) = open(&bench, |config| {
+        config.sync = Sync::Every(Duration::from_millis(1))
+    });
+    put(&channel, &["a"]);
+    let made = 1;
+    while troubles.syncs.load(Ordering::SeqCst) == made {
+        std::thread::yield_now();
+    }
+    troubles.sync_fails.store(1, Ordering::SeqCst);
+    put(&channel, &["b"]);
+    while !bench.reported("may be lost by a power cut") {
+        std::thread::yield_now();
+    }
+    while channel.inner.putter.has_lane() {
+        std::thread::yield_now();
+    }
+    put(&channel, &["c"]);
+    assert_eq!(bench.segments().len(), 2);
+    assert_eq!(drain(&channel), ["a", "b", "c"]);
+}
