@@ -281,3 +281,44 @@ fn interval_syncs_what_was_put_and_says_when_it_cannot() {
     assert_eq!(bench.segments().len(), 2);
     assert_eq!(drain(&channel), ["a", "b", "c"]);
 }
+
+#[test]
+fn failed_sync_refuses_also_what_was_written_meanwhile_and_nothing_else() {
+    for forget in [false, true] {
+        let bench = Bench::new();
+        let (channel, troubles) = open(&bench, |config| config.segment_bytes = 8 << 20);
+        troubles.sync_takes_ms.store(1, Ordering::SeqCst);
+        let acknowledged = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for thread in 0..6 {
+                let (channel, acknowledged, troubles) = (&channel, &acknowledged, &troubles);
+                scope.spawn(move || {
+                    for n in 0..20 {
+                        if thread == 0 && n % 5 == 4 {
+                            troubles.sync_fails.store(1, Ordering::SeqCst);
+                        }
+                        let name = format!("{thread}-{n}");
+                        // So large that it is written while others are synced.
+                        if channel
+                            .put(&[batch(&[&format!("{name}{}", ".".repeat(150_000))])])
+                            .is_ok()
+                        {
+                            lock(acknowledged).push(name);
+                        }
+                    }
+                });
+            }
+        });
+        drop(channel);
+        if forget {
+            bench.forget_tables();
+        }
+        let mut delivered = drain(&bench.open());
+        let mut acknowledged = acknowledged.into_inner().unwrap();
+        assert!(acknowledged.len() < 120 && bench.segments().len() <= 1);
+        delivered.sort();
+        acknowledged.sort();
+        assert_eq!(delivered, acknowledged);
+        assert!(lock(&bench.reports).is_empty(), "{:?}", lock(&bench.reports));
+    }
+}

@@ -61,8 +61,8 @@ fn channel(writers: usize, events: usize, rounds: usize, sync: Sync) -> f64 {
 #[test]
 #[ignore = "a measurement"]
 fn synced_puts_against_the_bare_disk() {
-    for events in [1000] {
-        for writers in [1, 8] {
+    for events in [1, 10, 100, 1000] {
+        for writers in [1, 2, 8] {
             let rounds = 2000 / writers;
             let bytes = sized(events).bytes() + 48;
             let mut ratios: Vec<(f64, f64)> = (0..3)
