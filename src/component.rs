@@ -27,6 +27,75 @@ pub struct Spec<Made: 'static> {
     make: fn(&ArgMatches) -> Result<Made, clap::Error>,
 }
 
+/// One setting as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Flume's property.
+    pub property: String,
+    /// The flag without its dashes; `None` for a setting that stands without one.
+    pub flag: Option<String>,
+    /// What stands for its value; `None` for a switch.
+    pub value: Option<String>,
+    /// There is nothing without it.
+    pub required: bool,
+    /// The default in the shell.
+    pub default: Option<String>,
+    /// Flume's default, in an agent, where it differs.
+    pub flumes: Option<String>,
+    /// The words that it may have, where they are a closed set.
+    pub words: Vec<String>,
+    /// The sentence.
+    pub sentence: String,
+}
+
+impl Setting {
+    fn of(arg: &Arg, shell: &[(&str, &str)]) -> Setting {
+        let property = arg.get_id().to_string();
+        let is_bool = arg.get_value_parser().type_id() == TypeId::of::<bool>();
+        let mut own = default_of(arg);
+        if is_bool {
+            own.get_or_insert_with(|| "false".into());
+        }
+        let in_shell = shell.iter().find(|(id, _)| *id == property);
+        let in_shell = in_shell.map(|(_, default)| default.to_string());
+        let names = arg.get_value_names().unwrap_or_default();
+        let value = match is_bool {
+            true => "true|false".to_string(),
+            false if names.is_empty() => property.to_uppercase(),
+            false => names.join(" "),
+        };
+        let words = arg.get_possible_values();
+        Setting {
+            flag: arg.get_long().map(str::to_string),
+            value: (is_bool || arg.get_action().takes_values()).then_some(value),
+            required: arg.is_required_set() && in_shell.is_none(),
+            flumes: in_shell.is_some().then(|| own.clone()).flatten(),
+            default: in_shell.or(own),
+            words: words
+                .iter()
+                .filter(|_| !is_bool)
+                .map(|word| word.get_name().to_string())
+                .collect(),
+            sentence: arg.get_help().map(sentence).unwrap_or_default(),
+            property,
+        }
+    }
+}
+
+/// Help as a sentence: clap takes the full stop away.
+fn sentence(help: &clap::builder::StyledStr) -> String {
+    let text = help.to_string();
+    match text.ends_with(['.', ':', '?']) || text.is_empty() {
+        true => text,
+        false => format!("{text}."),
+    }
+}
+
+fn default_of(arg: &Arg) -> Option<String> {
+    let default = arg.get_default_values().first()?;
+    Some(default.to_string_lossy().into_owned())
+}
+
 /// What makes a component of type `T` from parsed words.
 pub type Make<Made> = fn(&ArgMatches) -> Result<Made, clap::Error>;
 
@@ -67,6 +136,21 @@ impl<Made: 'static> Spec<Made> {
         (self.args)(Command::new(self.name))
             .disable_help_subcommand(true)
             .mut_args(move |arg| spelled(in_shell(arg, shell)))
+    }
+
+    /// Its settings as pages show them, in the order of the struct.
+    pub fn settings(&self) -> Vec<Setting> {
+        let raw = (self.args)(Command::new(self.name));
+        raw.get_arguments()
+            .filter(|arg| !arg.is_hide_set())
+            .map(|arg| Setting::of(arg, self.shell))
+            .collect()
+    }
+
+    /// What it does, in a sentence.
+    pub fn sentence(&self) -> String {
+        let raw = (self.args)(Command::new(self.name));
+        raw.get_about().map(sentence).unwrap_or_default()
     }
 
     /// Make the component from words that a command with [`Spec::command`]'s arguments has parsed.
@@ -186,10 +270,7 @@ fn in_shell(arg: Arg, shell: &'static [(&'static str, &'static str)]) -> Arg {
     let Some((_, default)) = shell.iter().find(|(id, _)| arg.get_id() == *id) else {
         return arg;
     };
-    let flumes = arg
-        .get_default_values()
-        .first()
-        .map(|value| value.to_string_lossy().into_owned());
+    let flumes = default_of(&arg);
     let arg = arg.default_value(*default).required(false);
     match flumes {
         Some(flumes) => note(arg, &format!("[in an agent: {flumes}]")),
@@ -220,15 +301,13 @@ fn boolean(arg: Arg, as_flume: bool) -> Arg {
     if arg.get_value_parser().type_id() != TypeId::of::<bool>() {
         return arg;
     }
-    let default = arg
-        .get_default_values()
-        .first()
-        .map(|value| value.to_string_lossy().into_owned());
+    let default = default_of(&arg);
     let arg = arg
         .action(ArgAction::Set)
         .num_args(0..=1)
         .require_equals(true)
         .default_missing_value("true")
+        .value_name("true|false")
         .default_value(default.unwrap_or_else(|| "false".into()));
     match as_flume {
         true => arg.value_parser(|word: &str| Ok::<bool, String>(flume_bool(word))),
@@ -363,6 +442,29 @@ mod tests {
             .into();
         assert_eq!(SAMPLE.from_properties(&properties).unwrap(), one);
         assert!(flags(&["x", "--ack-every"]).ack_every);
+    }
+
+    #[test]
+    fn pages_see_property_flag_defaults_and_sentence() {
+        let settings = SAMPLE.settings();
+        let [command, batch, every, members] = &settings[..] else {
+            panic!("{settings:?}");
+        };
+        assert!(command.required && command.flag.is_none());
+        assert_eq!(batch.flag.as_deref(), Some("batch-size"));
+        assert_eq!(
+            (batch.default.as_deref(), batch.flumes.as_deref()),
+            (Some("1000"), Some("20"))
+        );
+        assert_eq!(
+            (every.value.as_deref(), every.default.as_deref()),
+            (Some("true|false"), Some("true"))
+        );
+        assert_eq!(
+            (members.property.as_str(), members.required),
+            ("serializers.*", false)
+        );
+        assert_eq!(batch.sentence, "Events in a batch.");
     }
 
     #[test]

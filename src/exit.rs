@@ -1,15 +1,30 @@
 //! The exit statuses, once: what a script, cron or a supervisor can tell from them.
-//!
-//! | status | meaning |
-//! |---|---|
-//! | 0 | everything was accepted |
-//! | 1 | failed; also when the input had no `end`, after what came was delivered |
-//! | 2 | wrong usage or configuration, found before anything was taken |
-//! | 75 | temporary: run me again (`EX_TEMPFAIL`); nothing that was acknowledged is lost |
+//! [`TABLE`] is what `flume help exit-status`, the manual and the README print.
 //!
 //! A closed pipe downstream is no error message, but it is 75 while batches are unaccepted.
 
 use std::process::ExitCode;
+
+/// The statuses and what they mean.
+pub const TABLE: &[(&str, &str)] = &[
+    ("0", "Everything was accepted."),
+    (
+        "1",
+        "Failed. Also when the input had no end, because the stage before has died: what came was delivered.",
+    ),
+    (
+        "2",
+        "Wrong usage or configuration, found before anything was taken.",
+    ),
+    (
+        "75",
+        "Temporary: run it again. What was not accepted comes again; nothing that was acknowledged is lost.",
+    ),
+    (
+        "128+N",
+        "Ended at once by a second signal, number N. What was not accepted comes again.",
+    ),
+];
 
 /// Why a stage ended other than well. The message is for standard error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@
 //! output), and runs in threads of its own with the loops of [`crate::stage`].
 
 use crate::ack::Delivery;
-use crate::channel::Channel;
 use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
+use crate::channel::{Channel, Ends};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
@@ -20,27 +20,13 @@ use crate::link::resend::Resend;
 use crate::link::{Identity, Inlet, Next, Outlet, StreamInlet, StreamOutlet, Wait, Window};
 use crate::metrics::{Count, Counters, Kind};
 use crate::stage::pass::Pass;
-use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Rejected, Sink, Source};
+use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Pump, Rejected, Sink, Source};
 use crate::stop::Stop;
 use crate::wire::Compression;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Which ends of a channel a flow uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
-    /// Puts and takes.
-    Both,
-    /// Only puts: somebody else takes.
-    Put,
-    /// Only takes; ends when nothing is left, if so told.
-    Take {
-        /// End when nothing is left.
-        until_empty: bool,
-    },
-}
 
 /// One component of a flow.
 pub enum Part {
@@ -96,6 +82,7 @@ pub struct Board(Arc<Mutex<Shown>>);
 #[derive(Default)]
 struct Shown {
     counters: Vec<Arc<Counters>>,
+    channels: Vec<(Arc<dyn Channel>, Arc<Counters>)>,
     outlet: Option<Arc<dyn Outlet>>,
 }
 
@@ -120,9 +107,15 @@ impl Board {
         self.lock().outlet = Some(outlet);
     }
 
-    /// All counters so far.
+    /// All counters so far. How full a channel is, is looked at now.
     pub fn all(&self) -> Vec<Arc<Counters>> {
-        self.lock().counters.clone()
+        let shown = self.lock();
+        for (channel, counters) in &shown.channels {
+            let fill = channel.fill();
+            counters.set(Count::ChannelSize, fill.events);
+            counters.set(Count::ChannelCapacity, fill.capacity);
+        }
+        shown.counters.clone()
     }
 
     /// What is under way and unaccepted.
@@ -235,6 +228,7 @@ impl Flow {
                 }
                 Part::Channel(channel, ends) => {
                     let counters = board.counters(Kind::Channel, &name);
+                    board.lock().channels.push((channel.clone(), counters.clone()));
                     if !matches!(ends, Ends::Take { .. }) {
                         let opened = open
                             .take()
@@ -504,7 +498,7 @@ impl Segment {
                     None => outlet,
                 };
                 let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, &self.name));
-                return stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+                return Pump::to(outlet, counters, stop).run(&mut *inlet);
             }
             Tail::Put(name, channel, counters) => {
                 let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
@@ -518,7 +512,7 @@ impl Segment {
         sink.start()?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
-            let pumped = stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+            let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return pumped.and(sink.stop());
         }
         let drain = Drain {

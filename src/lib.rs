@@ -4,12 +4,12 @@
 //! # The trip of an event
 //!
 //! ```text
-//!            source ──▶ intercept ──▶ channel ──▶ intercept ──▶ sink
-//!               │ batch                 │ ▲ put                  │ write, commit
-//!               ▼                       ▼ │                      ▼
-//!            Outlet ═══ link ═══▶ Inlet   └ Outlet ═══════▶ Inlet
-//!               ▲                   │
-//!               └──── Receipt ◀─────┘ accept | refuse
+//!     source ---> intercept ---> channel ---> intercept ---> sink
+//!        | batch                  ^ put  | take                | write, commit
+//!        v                        |      v                     v
+//!     Outlet ====== link ======> Inlet  Outlet == link ====> Inlet
+//!        ^                        |      ^                     |
+//!        +------- Receipt <-------+      +------ Receipt <-----+   accept | refuse
 //! ```
 //!
 //! A link is a queue in memory, a pipe, a socket, a file or a channel. What travels is a [`event::Batch`], one
@@ -34,7 +34,8 @@ pub mod source;
 pub mod intercept;
 pub mod channel;
 pub mod sink;
-// what stages lean on: these know bytes and descriptors, never stages
+// what stages lean on: these know events, bytes and descriptors, never stages
+pub mod codec;
 pub mod fd;
 pub mod slab;
 pub mod stop;

@@ -1,27 +1,51 @@
 //! Channels: what holds events between a source and a sink, and takes responsibility for them.
 
 pub mod ends;
+pub mod file;
 pub mod memory;
 
 use crate::ack::Delivery;
 use crate::component::Spec;
 use crate::event::{Batch, BatchBuilder};
 use crate::exit::StageError;
-use crate::flow::Ends;
 use clap::{Args, FromArgMatches};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// All channels.
-pub const ALL: &[Spec<Box<dyn Settings>>] = &[row::<memory::Settings>("memory")
-    .also(&["org.apache.flume.channel.MemoryChannel"])
-    .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")])];
+pub const ALL: &[Spec<Box<dyn Settings>>] = &[
+    row::<file::settings::File>("file")
+        .also(&["org.apache.flume.channel.file.FileChannel"])
+        .positional("directory")
+        .shell(&[
+            ("capacity", "0"),
+            ("maxFileSize", "64MiB"),
+            ("minimumRequiredSpace", "1MiB"),
+        ]),
+    row::<memory::Settings>("memory")
+        .also(&["org.apache.flume.channel.MemoryChannel"])
+        .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")]),
+];
 
 /// The line of a channel.
 pub const fn row<T: Args + FromArgMatches + Settings + 'static>(
     name: &'static str,
 ) -> Spec<Box<dyn Settings>> {
     Spec::new::<T>(name, |matches| Ok(Box::new(T::from_arg_matches(matches)?)))
+}
+
+/// Which ends of a channel a stage uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Puts and takes.
+    Both,
+    /// Only puts: somebody else takes.
+    Put,
+    /// Only takes; ends when nothing is left, if so told.
+    Take {
+        /// End when nothing is left.
+        until_empty: bool,
+    },
 }
 
 /// Settings of a channel, from which it is opened.

@@ -2,17 +2,28 @@
 //!
 //! Only the command that was asked for is built: with all of them a stage would take twice as long to start.
 
+pub mod cat;
+pub mod completions;
+pub mod help;
+pub mod list;
 pub mod options;
+pub mod own;
+pub mod pages;
 pub mod parts;
+pub mod replay;
 pub mod report;
+pub mod roff;
 pub mod run;
 pub mod stage;
+pub mod version;
 pub mod words;
 
 use crate::component::nearest;
 use crate::exit::{self, StageError, StageResult};
 use crate::say;
+use clap::builder::StyledStr;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// The four kinds of components, as they are typed.
@@ -29,7 +40,15 @@ pub struct Tool {
 }
 
 /// All of them.
-pub const TOOLS: &[Tool] = &[run::TOOL];
+pub const TOOLS: &[Tool] = &[
+    run::TOOL,
+    cat::TOOL,
+    replay::TOOL,
+    list::TOOL,
+    help::TOOL,
+    completions::TOOL,
+    version::TOOL,
+];
 
 /// How a command ended. One that has printed its own message is `Said`.
 pub enum Ended {
@@ -65,35 +84,67 @@ pub fn main(words: Vec<OsString>) -> ExitCode {
             }
         }
     }
-    match dispatch(&texts) {
-        Ended::Stage(result) => exit::code(&result),
-        Ended::Status(status) => ExitCode::from(status),
-        Ended::Usage(error) => usage(&error),
+    dispatch(&texts).code()
+}
+
+impl Ended {
+    /// The process's exit status. An error of the command line is printed here.
+    pub fn code(self) -> ExitCode {
+        match self {
+            Ended::Stage(result) => exit::code(&result),
+            Ended::Status(status) => ExitCode::from(status),
+            Ended::Usage(error) => usage(&error),
+        }
     }
 }
 
-/// Help and version go to standard output with status 0, everything else to standard error with 2.
+/// Help goes to standard output with status 0, everything else to standard error with 2.
 fn usage(error: &clap::Error) -> ExitCode {
-    use std::io::Write;
     if error.use_stderr() {
-        let text = error.render();
-        match say::is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-            true => say::raw(text.ansi().to_string().as_bytes()),
-            false => say::raw(text.to_string().as_bytes()),
-        }
+        say::raw(styled(&error.render(), say::is_terminal()).as_bytes());
         return ExitCode::from(2);
     }
+    print(&styled(&error.render(), is_terminal())).code()
+}
+
+/// Text with colour on a terminal, unless NO_COLOR says otherwise.
+pub fn styled(text: &StyledStr, terminal: bool) -> String {
+    match terminal && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty()) {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    }
+}
+
+/// Standard output is a terminal.
+pub fn is_terminal() -> bool {
+    rustix::termios::isatty(std::io::stdout())
+}
+
+/// Write to standard output what the user asked for. A reader that has enough of it, such as head, has
+/// closed the pipe: that is no failure.
+pub fn print(text: &str) -> Ended {
     let mut out = std::io::stdout().lock();
-    // A reader that has enough of it, such as head, has closed the pipe.
-    let _ = write!(out, "{}", error.render()).and_then(|()| out.flush());
-    ExitCode::SUCCESS
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ended::Status(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ended::Status(0),
+        Err(error) => {
+            say::error("flume", format!("standard output cannot be written: {error}"));
+            Ended::Status(1)
+        }
+    }
 }
 
 fn dispatch(words: &[String]) -> Ended {
     let Some((first, rest)) = words.split_first() else {
         return unknown(None);
     };
-    if KINDS.contains(&first.as_str()) {
+    let first = match first.as_str() {
+        "--help" | "-h" => "help",
+        "--version" | "-V" => "version",
+        word => word,
+    };
+    if KINDS.contains(&first) {
         return stage::command(first, rest);
     }
     match TOOLS.iter().find(|tool| tool.name == first) {
@@ -102,15 +153,22 @@ fn dispatch(words: &[String]) -> Ended {
     }
 }
 
-fn unknown(word: Option<&String>) -> Ended {
+fn unknown(word: Option<&str>) -> Ended {
     let known = KINDS.iter().copied().chain(TOOLS.iter().map(|tool| tool.name));
     let all = known.clone().collect::<Vec<_>>().join(", ");
     match word {
-        None => say::error("flume", format!("a command is missing: there are {all}")),
+        None => say::error(
+            "flume",
+            format!("a command is missing: there are {all}; \"flume help\" says what they do"),
+        ),
         Some(word) => {
-            let hint = nearest(word, known).map(|near| format!("; did you mean \"{near}\"?"));
-            let hint = hint.unwrap_or_else(|| format!("; there are {all}"));
-            say::error("flume", format!("\"{word}\" is no command{hint}"));
+            let whole = KINDS.iter().find(|kind| parts::find(kind, word).is_some());
+            let hint = match (whole, nearest(word, known)) {
+                (Some(kind), _) => format!("did you mean \"{kind} {word}\"?"),
+                (None, Some(near)) => format!("did you mean \"{near}\"?"),
+                (None, None) => format!("there are {all}"),
+            };
+            say::error("flume", format!("\"{word}\" is no command; {hint}"));
         }
     }
     Ended::Status(2)

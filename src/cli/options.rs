@@ -8,7 +8,9 @@ use crate::value::{Millis, Seconds, Size};
 use crate::wire::Compression;
 use std::path::PathBuf;
 
-/// What every stage has.
+// What every stage has.
+// No doc comment: clap would put it in the place of the sentence of the command that has these options.
+#[allow(missing_docs)]
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Reporting and stopping")]
 pub struct Common {
@@ -38,7 +40,9 @@ pub struct Common {
     pub log_format: String,
 }
 
-/// What every stage has that writes a stream.
+// What every stage has that writes a stream.
+// No doc comment: clap would put it in the place of the sentence of the command that has these options.
+#[allow(missing_docs)]
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "The stream that goes out")]
 pub struct Writing {
@@ -70,7 +74,9 @@ pub struct Writing {
     pub compress_stream: String,
 }
 
-/// What every stage has that takes batches.
+// What every stage has that takes batches.
+// No doc comment: clap would put it in the place of the sentence of the command that has these options.
+#[allow(missing_docs)]
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "What can not be taken")]
 pub struct Taking {
@@ -79,9 +85,8 @@ pub struct Taking {
     pub rejected: Option<PathBuf>,
 }
 
-/// What a stage has that neither writes nor takes a stream: the defaults of the others.
 impl Writing {
-    /// As if nothing was given.
+    /// As if nothing was given: for a stage that writes no stream.
     pub fn defaults() -> Writing {
         Writing {
             durability: "end-to-end".into(),

@@ -1,113 +1,241 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
 use super::Ended;
-use crate::component::{Spec, find, nearest};
+use crate::channel::file::{Config, FileChannel, Role as FileRole};
+use crate::channel::{Channel, ends};
+use crate::component::{Setting, Spec, nearest};
+use crate::event::{Batch, Event};
 use crate::exit::StageError;
 use crate::flow::Part;
-use crate::stage::Rejected;
+use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::{channel, intercept, sink, source};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The names that a kind has.
-pub fn names(kind: &str) -> Vec<&'static str> {
+/// A line of a table whose kind is not known to the compiler.
+pub trait Component {
+    /// `source`, `intercept`, `channel` or `sink`.
+    fn kind(&self) -> &'static str;
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// Its other names.
+    fn aliases(&self) -> &'static [&'static str];
+    /// What it does.
+    fn sentence(&self) -> String;
+    /// Its settings.
+    fn settings(&self) -> Vec<Setting>;
+    /// Its clap command, without the options of its stage.
+    fn command(&self) -> clap::Command;
+    /// Words in which the flag form of its positional setting is put in its place.
+    fn with_positional(&self, words: &[String]) -> Vec<String>;
+    /// Make it from words that its command has parsed. A channel is opened.
+    fn part(&self, matches: &clap::ArgMatches) -> Result<Part, Ended>;
+}
+
+/// What the four tables make, and how it takes its place in a flow.
+pub trait Role: 'static {
+    /// The kind's word.
+    const KIND: &'static str;
+    /// As a part of a flow; `name` is for messages.
+    fn part(self, name: &str) -> Result<Part, StageError>;
+}
+
+impl Role for Source {
+    const KIND: &'static str = "source";
+    fn part(self, _name: &str) -> Result<Part, StageError> {
+        Ok(Part::Source(self))
+    }
+}
+
+impl Role for Box<dyn Interceptor> {
+    const KIND: &'static str = "intercept";
+    fn part(self, _name: &str) -> Result<Part, StageError> {
+        Ok(Part::Intercept(self))
+    }
+}
+
+impl Role for Box<dyn channel::Settings> {
+    const KIND: &'static str = "channel";
+    fn part(self, name: &str) -> Result<Part, StageError> {
+        let (channel, ends) = self.open(name)?;
+        Ok(Part::Channel(channel, ends))
+    }
+}
+
+impl Role for Box<dyn Sink> {
+    const KIND: &'static str = "sink";
+    fn part(self, _name: &str) -> Result<Part, StageError> {
+        Ok(Part::Sink(self))
+    }
+}
+
+impl<Made: Role> Component for Spec<Made> {
+    fn kind(&self) -> &'static str {
+        Made::KIND
+    }
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+    fn sentence(&self) -> String {
+        Spec::sentence(self)
+    }
+    fn settings(&self) -> Vec<Setting> {
+        Spec::settings(self)
+    }
+    fn command(&self) -> clap::Command {
+        Spec::command(self)
+    }
+    fn with_positional(&self, words: &[String]) -> Vec<String> {
+        Spec::with_positional(self, words)
+    }
+    fn part(&self, matches: &clap::ArgMatches) -> Result<Part, Ended> {
+        let made = self.from_matches(matches)?;
+        Ok(made.part(&format!("{} {}", Made::KIND, self.name))?)
+    }
+}
+
+/// The components of a kind, in the order of their table.
+pub fn table(kind: &str) -> Vec<&'static dyn Component> {
+    fn all<Made: Role>(table: &'static [Spec<Made>]) -> Vec<&'static dyn Component> {
+        table.iter().map(|spec| spec as &dyn Component).collect()
+    }
     match kind {
-        "source" => source::ALL.iter().map(|spec| spec.name).collect(),
-        "intercept" => intercept::ALL.iter().map(|spec| spec.name).collect(),
-        "channel" => channel::ALL.iter().map(|spec| spec.name).collect(),
-        "sink" => sink::ALL.iter().map(|spec| spec.name).collect(),
+        "source" => all(source::ALL),
+        "intercept" => all(intercept::ALL),
+        "channel" => all(channel::ALL),
+        "sink" => all(sink::ALL),
         _ => Vec::new(),
     }
 }
 
+/// The component of a kind that has this name or other name, in any case.
+pub fn find(kind: &str, name: &str) -> Option<&'static dyn Component> {
+    table(kind).into_iter().find(|component| {
+        let own = component.name();
+        let mut names = std::iter::once(&own).chain(component.aliases());
+        names.any(|own| own.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The names that a kind has.
+pub fn names(kind: &str) -> Vec<&'static str> {
+    table(kind).iter().map(|component| component.name()).collect()
+}
+
 /// The clap command of a component, without the options of its stage.
 pub fn command(kind: &str, name: &str) -> Option<clap::Command> {
-    match kind {
-        "source" => find(source::ALL, name).map(Spec::command),
-        "intercept" => find(intercept::ALL, name).map(Spec::command),
-        "channel" => find(channel::ALL, name).map(Spec::command),
-        "sink" => find(sink::ALL, name).map(Spec::command),
-        _ => None,
-    }
+    find(kind, name).map(|component| component.command())
 }
 
 /// Words of a component in which the flag form of its positional setting is put in its place.
 pub fn with_positional(kind: &str, name: &str, words: &[String]) -> Vec<String> {
-    let moved = match kind {
-        "source" => find(source::ALL, name).map(|spec| spec.with_positional(words)),
-        "intercept" => find(intercept::ALL, name).map(|spec| spec.with_positional(words)),
-        "channel" => find(channel::ALL, name).map(|spec| spec.with_positional(words)),
-        "sink" => find(sink::ALL, name).map(|spec| spec.with_positional(words)),
-        _ => None,
-    };
+    let moved = find(kind, name).map(|component| component.with_positional(words));
     moved.unwrap_or_else(|| words.to_vec())
 }
 
 /// Make a component from words that its command has parsed. A channel is opened.
 pub fn part(kind: &str, name: &str, matches: &clap::ArgMatches) -> Result<Part, Ended> {
-    let missing = || Ended::from(unknown(kind, name));
-    Ok(match kind {
-        "source" => Part::Source(
-            find(source::ALL, name)
-                .ok_or_else(missing)?
-                .from_matches(matches)?,
-        ),
-        "intercept" => Part::Intercept(
-            find(intercept::ALL, name)
-                .ok_or_else(missing)?
-                .from_matches(matches)?,
-        ),
-        "sink" => Part::Sink(find(sink::ALL, name).ok_or_else(missing)?.from_matches(matches)?),
-        _ => {
-            let settings = find(channel::ALL, name)
-                .ok_or_else(missing)?
-                .from_matches(matches)?;
-            let (channel, ends) = settings.open(&format!("channel {name}"))?;
-            Part::Channel(channel, ends)
-        }
-    })
+    let component = find(kind, name).ok_or_else(|| Ended::from(unknown(kind, name)))?;
+    component.part(matches)
 }
 
 /// The error of a component that is not in its table, with the nearest name.
 pub fn unknown(kind: &str, name: &str) -> StageError {
-    let names = names(kind);
-    let what = match kind {
-        "intercept" => "interceptor",
-        kind => kind,
+    let externals = externals(kind);
+    let known = names(kind);
+    let known = known.iter().copied().chain(externals.keys().map(String::as_str));
+    let other = super::KINDS.iter().find(|other| find(other, name).is_some());
+    let hint = match (nearest(name, known.clone()), other) {
+        (Some(near), _) => format!("did you mean \"{near}\"?"),
+        (None, Some(other)) => format!("it is {}", noun(other)),
+        (None, None) => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
     };
-    let hint = match nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("there are {}", names.join(", ")),
-    };
-    StageError::Usage(format!("\"{name}\" is no {what}; {hint}"))
+    let noun = noun(kind).trim_start_matches(['a', 'n']).trim_start();
+    StageError::Usage(format!("\"{name}\" is no {noun}; {hint}"))
+}
+
+/// A kind with its article: "an interceptor".
+pub fn noun(kind: &str) -> &'static str {
+    match kind {
+        "source" => "a source",
+        "intercept" => "an interceptor",
+        "channel" => "a channel",
+        _ => "a sink",
+    }
 }
 
 /// An executable `flume-KIND-NAME` on the PATH.
 pub fn external(kind: &str, name: &str) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
     if name.contains('/') {
         return None;
     }
     let file = format!("flume-{kind}-{name}");
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
+    search_path()
         .map(|directory| directory.join(&file))
-        .find(|path| {
-            std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        })
+        .find(|path| is_executable(path))
+}
+
+/// All of a kind that the PATH has and the table has not: names and paths, sorted. Of several with one name
+/// the first is the one that runs.
+pub fn externals(kind: &str) -> BTreeMap<String, PathBuf> {
+    let prefix = format!("flume-{kind}-");
+    let mut found = BTreeMap::new();
+    let entries = search_path().filter_map(|directory| std::fs::read_dir(directory).ok());
+    for entry in entries.flatten().flatten() {
+        let file = entry.file_name();
+        let Some(name) = file.to_str().and_then(|file| file.strip_prefix(&prefix)) else {
+            continue;
+        };
+        if !name.is_empty() && find(kind, name).is_none() && is_executable(&entry.path()) {
+            found.entry(name.to_string()).or_insert(entry.path());
+        }
+    }
+    found
+}
+
+fn search_path() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Events that can never be taken, in a file channel of their own.
+struct Kept(Arc<FileChannel>);
+
+impl Rejected for Kept {
+    fn keep(&mut self, event: &Event) -> Result<(), String> {
+        self.0
+            .put(&[Batch::single(event)])
+            .map_err(|error| error.to_string())
+    }
 }
 
 /// The file channel that keeps rejected events.
 pub fn rejected(directory: &Path) -> Result<Box<dyn Rejected>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+    let config = Config {
+        report: Arc::new(|sentence| crate::say::warn("--rejected", sentence)),
+        ..Config::new(directory)
+    };
+    let channel = ends::opened(FileChannel::open(config, FileRole::Put));
+    let channel = channel.map_err(|error| error.within("--rejected"))?;
+    Ok(Box::new(Kept(channel)))
 }
 
 /// The file channel of `--durability channel`.
-pub fn wal(directory: &Path, _bytes: u64) -> Result<std::sync::Arc<dyn channel::Channel>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+pub fn wal(directory: &Path, bytes: u64) -> Result<Arc<dyn Channel>, StageError> {
+    let config = Config {
+        max_bytes: bytes,
+        report: Arc::new(|sentence| crate::say::warn("--wal", sentence)),
+        ..Config::new(directory)
+    };
+    let channel = ends::opened(FileChannel::open(config, FileRole::Both));
+    Ok(channel.map_err(|error| error.within("--wal"))?)
 }

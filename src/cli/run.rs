@@ -1,4 +1,4 @@
-//! `flume run 'source … | channel … | sink …'`: the text of a pipeline, fused into one process.
+//! `flume run 'source ... | channel ... | sink ...'`: the text of a pipeline, fused into one process.
 
 use super::options::{self, Common, Taking, Writing};
 use super::report::Reporter;
@@ -21,7 +21,7 @@ pub const TOOL: Tool = Tool {
 #[derive(Parser)]
 #[command(name = "run", bin_name = "flume run", no_binary_name = true)]
 struct Run {
-    /// The pipeline, in the words of the shell: 'source … | channel … | sink …'.
+    /// The pipeline, in the words of the shell: 'source ... | channel ... | sink ...'.
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
     /// Read the pipeline from a file instead; there, # begins a comment and a line end is a blank.
@@ -83,7 +83,8 @@ pub fn read_flow(text: &str) -> Result<Flow, Ended> {
     let count = stages.len();
     let mut flow = Flow { parts: Vec::new() };
     for (index, stage) in stages.iter().enumerate() {
-        let within = format!("stage {} of {count}", index + 1);
+        let name = stage.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+        let within = format!("stage {} of {count}, {name}", index + 1);
         flow.parts.push(read_part(stage, &within)?);
     }
     Ok(flow)

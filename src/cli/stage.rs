@@ -1,43 +1,64 @@
-//! `flume source|intercept|channel|sink NAME …`: a flow of one component between standard input and output.
+//! `flume source|intercept|channel|sink NAME ...`: a flow of one component between standard input and output.
 
 use super::options::{self, Common, Taking, Writing};
+use super::parts::{self, Component};
 use super::report::Reporter;
-use super::{Ended, parts};
+use super::{Ended, help};
+use crate::channel::Ends;
 use crate::exit::StageError;
-use crate::flow::{Ends, Flow, Part};
+use crate::flow::{Flow, Part};
 use crate::say;
 use clap::{Args, FromArgMatches};
 use std::os::unix::process::CommandExt;
 
 /// The whole command of a stage: the component's settings and the options of its kind.
 pub fn whole_command(kind: &str, name: &str) -> Option<clap::Command> {
-    let mut command = parts::command(kind, name)?;
+    parts::command(kind, name).map(|command| with_options(kind, command))
+}
+
+/// A component's command with the options that a stage of its kind has.
+fn with_options(kind: &str, component: clap::Command) -> clap::Command {
+    let bin = format!("flume {kind} {}", component.get_name());
+    let mut command = component;
     if kind != "sink" {
         command = Writing::augment_args(command);
     }
     if matches!(kind, "sink" | "channel") {
         command = Taking::augment_args(command);
     }
-    Some(Common::augment_args(command).bin_name(format!("flume {kind} {name}")))
+    Common::augment_args(command).bin_name(bin)
 }
 
 /// Run the stage of this kind that the words ask for.
 pub fn command(kind: &str, words: &[String]) -> Ended {
     let Some((name, rest)) = words.split_first() else {
         let names = parts::names(kind).join(", ");
-        say::error(kind, format!("a name is missing: there are {names}"));
+        say::error(
+            kind,
+            format!("a name is missing: there are {names}; \"flume {kind} --help\" says what they do"),
+        );
         return Ended::Status(2);
     };
-    let Some(command) = whole_command(kind, name) else {
-        return external(kind, name, rest);
-    };
-    match run(kind, name, command, rest) {
+    if matches!(name.as_str(), "--help" | "-h") {
+        return help::kind(kind);
+    }
+    match parts::find(kind, name) {
+        Some(component) => start(component, rest),
+        None => external(kind, name, rest),
+    }
+}
+
+/// Run a component as a stage with the settings and options that the words give.
+pub fn start(component: &dyn Component, words: &[String]) -> Ended {
+    match run(component, words) {
         Ok(ended) | Err(ended) => ended,
     }
 }
 
-fn run(kind: &str, name: &str, command: clap::Command, words: &[String]) -> Result<Ended, Ended> {
-    let words = parts::with_positional(kind, name, words);
+fn run(component: &dyn Component, words: &[String]) -> Result<Ended, Ended> {
+    let (kind, name) = (component.kind(), component.name());
+    let command = with_options(kind, component.command());
+    let words = component.with_positional(words);
     let matches = command.no_binary_name(true).try_get_matches_from(words)?;
     let common = Common::from_arg_matches(&matches)?;
     let writing = match kind {
@@ -55,7 +76,7 @@ fn run(kind: &str, name: &str, command: clap::Command, words: &[String]) -> Resu
     options::configure(&common).map_err(said)?;
     let stop = options::stop_of(&common).map_err(said)?;
     let flow_options = options::flow_options(&writing, taking.as_ref(), &stop).map_err(said)?;
-    let part = parts::part(kind, name, &matches).map_err(|ended| match ended {
+    let part = component.part(&matches).map_err(|ended| match ended {
         Ended::Stage(Err(error)) => said(error),
         ended => ended,
     })?;
