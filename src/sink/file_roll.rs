@@ -44,7 +44,8 @@ use crate::stage::{Sink, SinkError};
 use crate::value::{Pair, Seconds, Size};
 use names::{Manager, Names};
 use open::OpenFile;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const NAME: &str = "sink file_roll";
@@ -200,7 +201,7 @@ impl FileRoll {
             let path = self.directory.display();
             StageError::Failed(format!("sink.directory {path} {what}: {why}"))
         };
-        std::fs::create_dir_all(&self.directory).map_err(|error| failed("cannot be created", &error))?;
+        create_directory(&self.directory).map_err(|error| failed("cannot be created", &error))?;
         recover::complete_leftovers(&self.directory).map_err(|error| failed("cannot be read", &error))?;
         self.names = Some(names.clone());
         let probe = self
@@ -210,6 +211,23 @@ impl FileRoll {
         self.names = Some(names);
         Ok(())
     }
+}
+
+/// Create a directory with its parents, each safe in its own parent.
+fn create_directory(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    std::fs::create_dir_all(path)?;
+    for path in missing {
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        rustix::fs::fsync(open::open_directory(parent)?)?;
+    }
+    Ok(())
 }
 
 impl Files {
@@ -278,11 +296,18 @@ impl Sink for FileRoll {
     fn rollback(&mut self) {
         let full = std::mem::take(&mut self.files.full);
         for file in full.into_iter().chain(self.files.current.take()) {
-            match file.is_clean() {
-                true if file.is_ended() => self.files.full.push(file),
-                true => self.files.current = Some(file),
-                // Of all that are not committed only the oldest can have had a commit before.
-                false => self.files.current = self.files.current.take().or(file.rolled_back()),
+            if file.is_clean() && file.is_ended() {
+                self.files.full.push(file);
+                continue;
+            }
+            // Of all that are not committed only the oldest can have had a commit before: it goes on.
+            match if file.is_clean() {
+                Ok(file)
+            } else {
+                file.rolled_back()
+            } {
+                Ok(file) => self.files.current = Some(file),
+                Err(name) => self.names.iter_mut().for_each(|names| names.give_back(&name)),
             }
         }
     }

@@ -35,6 +35,8 @@ pub struct Names {
     start_ms: u128,
     second: String,
     count: u64,
+    /// Given back, the next one last.
+    free: Vec<String>,
 }
 
 impl Names {
@@ -60,11 +62,22 @@ impl Names {
             start_ms: since.as_millis(),
             second: String::new(),
             count: 0,
+            free: Vec::new(),
         })
+    }
+
+    /// Give back a name whose file was taken back: while a trouble lasts each try has the same name.
+    pub fn give_back(&mut self, name: &str) {
+        self.free.push(name.to_string());
+        self.free
+            .sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
     }
 
     /// The next name.
     pub fn next(&mut self) -> String {
+        if let Some(name) = self.free.pop() {
+            return name;
+        }
         let time = match self.manager {
             Manager::Default => self.start_ms.to_string(),
             Manager::RollTime => {
@@ -92,6 +105,11 @@ mod tests {
         names.start_ms = 1234;
         assert_eq!(names.next(), "web-1234-1.log");
         assert_eq!(names.next(), "web-1234-2.log");
+        names.give_back("web-1234-2.log");
+        names.give_back("web-1234-1.log");
+        assert_eq!(names.next(), "web-1234-1.log");
+        assert_eq!(names.next(), "web-1234-2.log");
+        assert_eq!(names.next(), "web-1234-3.log");
         let mut names = Names::new(Manager::RollTime, "", "").unwrap();
         let name = names.next();
         let (time, number) = name.split_once('-').unwrap();

@@ -197,11 +197,10 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Take back what is not committed; `None` if that is all of the file, which is then removed.
-    pub fn rolled_back(mut self) -> Option<OpenFile> {
+    /// Take back what is not committed. If that is all of the file it is removed; its name then.
+    pub fn rolled_back(mut self) -> Result<OpenFile, String> {
         if self.committed_events == 0 || self.is_deleted().unwrap_or(false) {
-            self.remove();
-            return None;
+            return Err(self.remove());
         }
         self.serializer.discard();
         self.out.clear();
@@ -209,15 +208,16 @@ impl OpenFile {
         self.events = self.committed_events;
         self.is_ended = false;
         self.is_torn = self.data.set_len(self.written).is_err();
-        Some(self)
+        Ok(self)
     }
 
-    /// Remove a file that holds nothing that was accepted. What cannot be removed is removed at a next start.
-    pub fn remove(self) {
+    /// Remove a file that holds nothing that was accepted; its name. What resists is removed at a next start.
+    pub fn remove(self) -> String {
         let removed = unlink(&self.directory, &data_name(&self.name));
         if removed.is_ok() {
             let _ = self.state.remove(&self.directory, &self.name);
         }
+        self.name
     }
 
     /// Give an ended and committed file its final name. Safe only after [`OpenFile::finish`].
@@ -326,9 +326,6 @@ fn numbered(name: &str, number: u32) -> String {
 fn refused(error: SerializeError) -> SinkError {
     match error {
         SerializeError::Decode(error) => error.into(),
-        SerializeError::Format(reason) => SinkError {
-            event: None,
-            ..SinkError::reject(0, reason)
-        },
+        SerializeError::Format(reason) => SinkError::reject_batch(reason),
     }
 }

@@ -47,6 +47,7 @@ fn complete(directory: &OwnedFd, name: &str) -> io::Result<Option<String>> {
         other => File::from(other?),
     };
     let size = data.metadata()?.len();
+    let noted = record.as_ref().map_or(0, |record| record.length);
     let length = match record {
         Some(record) => whole_length(&mut data, size, &record)?,
         // The state is made safe before the first byte is written.
@@ -56,6 +57,11 @@ fn complete(directory: &OwnedFd, name: &str) -> io::Result<Option<String>> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
     };
+    if noted > size {
+        let missing = noted - size;
+        let why = format!("{missing} bytes of accepted events are missing at the end of {name}");
+        say::error(NAME, why);
+    }
     if length == 0 {
         unlink(directory, &data_name(name))?;
         state.remove(directory, name)?;

@@ -362,6 +362,24 @@ fn full_disk_is_for_now_and_what_was_accepted_stays() {
 }
 
 #[test]
+fn each_try_on_a_full_disk_says_the_same() {
+    let Some(disk) = SmallDisk::mount("rw") else {
+        return;
+    };
+    let directory = disk.0.path();
+    let mut sink = started(directory, &["--roll-count=1"]);
+    fs::write(directory.join("ballast"), vec![0; 800 << 10]).unwrap();
+    let large = "x".repeat(100 << 10);
+    let mut reasons = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let write = sink.write(&batch(&[&large, &large, &large, &large]));
+        reasons.insert(write.and_then(|()| sink.commit()).unwrap_err().reason);
+        sink.rollback();
+    }
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+}
+
+#[test]
 fn read_only_directory_is_found_at_the_start() {
     let Some(disk) = SmallDisk::mount("ro") else {
         return;
