@@ -133,15 +133,20 @@ impl SinkError {
             event: Some(event),
         }
     }
+
+    /// For ever, the whole batch.
+    pub fn reject_batch(reason: impl Into<String>) -> Self {
+        SinkError {
+            class: Class::Reject,
+            reason: reason.into(),
+            event: None,
+        }
+    }
 }
 
 impl From<DecodeError> for SinkError {
     fn from(error: DecodeError) -> Self {
-        SinkError {
-            class: Class::Reject,
-            reason: format!("the batch holds bytes that are no events: {error}"),
-            event: None,
-        }
+        SinkError::reject_batch(format!("the batch holds bytes that are no events: {error}"))
     }
 }
 

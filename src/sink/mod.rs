@@ -1,5 +1,6 @@
 //! Sinks: what takes events to where they go. To add one: a file here, its `mod` line, its line below.
 
+pub mod file_roll;
 pub mod logger;
 pub mod null;
 
@@ -9,6 +10,7 @@ use clap::{Args, FromArgMatches};
 
 /// All sinks.
 pub const ALL: &[Spec<Box<dyn Sink>>] = &[
+    row::<file_roll::FileRoll>("file_roll").also(&["org.apache.flume.sink.RollingFileSink"]),
     row::<logger::Logger>("logger").also(&["org.apache.flume.sink.LoggerSink"]),
     row::<null::Null>("null")
         .also(&["org.apache.flume.sink.NullSink"])
