@@ -6,6 +6,7 @@ pub mod options;
 pub mod parts;
 pub mod report;
 pub mod run;
+pub mod send;
 pub mod stage;
 pub mod words;
 
@@ -29,7 +30,7 @@ pub struct Tool {
 }
 
 /// All of them.
-pub const TOOLS: &[Tool] = &[run::TOOL];
+pub const TOOLS: &[Tool] = &[run::TOOL, send::TOOL];
 
 /// How a command ended. One that has printed its own message is `Said`.
 pub enum Ended {
