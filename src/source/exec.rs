@@ -194,8 +194,14 @@ impl Exec {
             self.state = State::Waiting(Instant::now() + pause);
             return Ok(());
         }
-        say::info(to.counters().name(), &how);
-        self.state = State::Over((!status.success()).then_some(how));
+        // One that failed is told at the end, as the error of the source.
+        self.state = State::Over(match status.success() {
+            true => {
+                say::info(to.counters().name(), how);
+                None
+            }
+            false => Some(how),
+        });
         Ok(())
     }
 }
