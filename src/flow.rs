@@ -12,6 +12,7 @@ use crate::channel::{Channel, Ends};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
+use crate::link::counted::Counted;
 use crate::link::inlet::InletOptions;
 use crate::link::outlet::{OutletOptions, Reply};
 use crate::link::queue::queue;
@@ -459,7 +460,9 @@ impl Segment {
                 match sink.outlet(stop) {
                     Some(outlet) => {
                         links.board.watch(outlet.clone());
-                        start(outlet)
+                        let sourced = start(Arc::new(Counted::over(outlet, counters.clone())));
+                        counters.stopped();
+                        sourced.and(sink.stop())
                     }
                     None => beside(into, sink, counters, self.rejected, links, start),
                 }
@@ -512,6 +515,7 @@ impl Segment {
         sink.start()?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
+            let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
             let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return pumped.and(sink.stop());
         }

@@ -28,6 +28,9 @@ pub struct InletOptions {
     pub name: String,
     /// Largest payload.
     pub limit: u32,
+    /// The writer may be anybody: acceptances go back over the socket that the stream comes by, and no
+    /// address that its hello names is connected to.
+    pub only_self: bool,
 }
 
 impl InletOptions {
@@ -37,6 +40,7 @@ impl InletOptions {
             identity,
             name: name.into(),
             limit: wire::LIMIT,
+            only_self: false,
         }
     }
 }
@@ -286,6 +290,11 @@ impl StreamInlet {
                 ),
                 Err(error) => Reply::Unreachable(error.to_string()),
             },
+            reply if self.options.only_self => Reply::Unreachable(format!(
+                "the stream of {} wants its acceptances at {reply}, which is not over this connection: send it \
+                 with \"flume sink stream ADDRESS\" or \"flume send ADDRESS\", or with --durability best-effort",
+                hello.stage
+            )),
             reply if reply.starts_with("unix:") => match reply::connect(hello, &self.options.identity) {
                 Ok(socket) => Reply::Socket(Arc::new(socket.into())),
                 Err(NoReply::Surplus(why)) => Reply::Surplus(why),
@@ -319,7 +328,10 @@ impl StreamInlet {
     fn deliver(&mut self, frame: wire::Frame, at: u64) -> Result<Next, StageError> {
         let sequence = frame.header.sequence;
         match &self.reply {
-            Reply::Unreachable(why) => return Ok(self.end_with(StageError::Usage(why.clone()))),
+            Reply::Unreachable(why) => {
+                let why = format!("{}: {why}", self.options.name);
+                return Ok(self.end_with(StageError::Usage(why)));
+            }
             Reply::Nobody if self.start.is_none() => {
                 let batch = frame.batch().map_err(|fault| self.bad(fault))?;
                 return Ok(Next::Delivery(Delivery::unowed(batch)));

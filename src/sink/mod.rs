@@ -3,6 +3,7 @@
 pub mod file_roll;
 pub mod logger;
 pub mod null;
+pub mod stream;
 
 use crate::component::Spec;
 use crate::stage::Sink;
@@ -15,6 +16,7 @@ pub const ALL: &[Spec<Box<dyn Sink>>] = &[
     row::<null::Null>("null")
         .also(&["org.apache.flume.sink.NullSink"])
         .shell(&[("logEveryNEvents", "0")]),
+    row::<stream::Stream>("stream").positional("address"),
 ];
 
 /// The line of a sink.
