@@ -2,6 +2,7 @@
 
 pub mod ends;
 pub mod memory;
+pub mod transaction;
 
 use crate::ack::Delivery;
 use crate::component::Spec;
