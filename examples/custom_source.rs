@@ -44,7 +44,7 @@ impl PollableSource for Primes {
 impl Primes {
     fn next_prime(&mut self) -> u64 {
         let mut number = self.found.last().map_or(2, |last| last + 1);
-        while self.found.iter().any(|prime| number % prime == 0) {
+        while self.found.iter().any(|prime| number.is_multiple_of(*prime)) {
             number += 1;
         }
         self.found.push(number);
