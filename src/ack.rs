@@ -73,6 +73,8 @@ struct Slot {
     outcome: Option<Outcome>,
     then: Option<Then>,
     waker: Option<Waker>,
+    /// Threads that wait: without any, settling costs no system call.
+    waiting: u32,
 }
 
 #[derive(Default)]
@@ -93,8 +95,11 @@ impl Shared {
         }
         slot.outcome = Some(outcome.clone());
         let (then, waker) = (slot.then.take(), slot.waker.take());
+        let somebody_waits = slot.waiting > 0;
         drop(slot);
-        self.settled.notify_all();
+        if somebody_waits {
+            self.settled.notify_all();
+        }
         if let Some(then) = then {
             then(outcome);
         }
@@ -108,24 +113,46 @@ impl Shared {
 pub struct Receipt(Option<Arc<Shared>>);
 
 /// The other end: whoever drops it unsettled resolves the receipt as lost.
-pub struct Promise(Arc<Shared>);
+pub struct Promise(Option<Kept>);
+
+enum Kept {
+    Receipt(Arc<Shared>),
+    Hook(Then),
+}
 
 /// A promise and its receipt.
 pub fn promise() -> (Promise, Receipt) {
     let shared = Arc::new(Shared::default());
-    (Promise(shared.clone()), Receipt(Some(shared)))
+    (
+        Promise(Some(Kept::Receipt(shared.clone()))),
+        Receipt(Some(shared)),
+    )
 }
 
 impl Promise {
+    /// A promise without a receipt: `then` is called with the outcome, in the thread that settles it, which
+    /// must not be held up.
+    pub fn hook(then: impl FnOnce(Outcome) + Send + 'static) -> Self {
+        Promise(Some(Kept::Hook(Box::new(then))))
+    }
+
     /// Resolve the receipt.
-    pub fn settle(self, outcome: Outcome) {
-        self.0.settle(outcome);
+    pub fn settle(mut self, outcome: Outcome) {
+        self.resolve(outcome);
+    }
+
+    fn resolve(&mut self, outcome: Outcome) {
+        match self.0.take() {
+            Some(Kept::Receipt(shared)) => shared.settle(outcome),
+            Some(Kept::Hook(then)) => then(outcome),
+            None => {}
+        }
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.0.settle(Outcome::Lost);
+        self.resolve(Outcome::Lost);
     }
 }
 
@@ -155,19 +182,21 @@ impl Receipt {
         };
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut slot = shared.lock();
+        slot.waiting += 1;
         while slot.outcome.is_none() {
             slot = match deadline {
                 None => shared.settled.wait(slot).unwrap_or_else(|p| p.into_inner()),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return None;
+                        break;
                     }
                     let waited = shared.settled.wait_timeout(slot, left);
                     waited.unwrap_or_else(|p| p.into_inner()).0
                 }
             };
         }
+        slot.waiting -= 1;
         slot.outcome.clone()
     }
 
@@ -216,11 +245,11 @@ pub trait Settle: Send {
 
 impl Settle for Promise {
     fn accept(self: Box<Self>) {
-        self.0.settle(Outcome::Accepted);
+        self.settle(Outcome::Accepted);
     }
 
     fn refuse(self: Box<Self>, refusal: Refusal) {
-        self.0.settle(Outcome::Refused(refusal));
+        self.settle(Outcome::Refused(refusal));
     }
 }
 

@@ -503,6 +503,13 @@ impl BatchBuilder {
         self.count += 1;
     }
 
+    /// An event that the caller has encoded.
+    #[inline]
+    pub fn push_prepared(&mut self, encoded: &[u8]) {
+        self.slab.extend_from_slice(encoded);
+        self.count += 1;
+    }
+
     /// An event from headers and a body. The headers are walked twice.
     pub fn push<'h>(&mut self, headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone, body: &[u8]) {
         let (mut entries, mut size) = (0, 0);
@@ -619,7 +626,7 @@ fn entry_size(key: &[u8], value: &[u8]) -> usize {
 
 /// A number as Avro writes it.
 #[inline]
-fn put_long(to: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_long(to: &mut Vec<u8>, value: i64) {
     let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
     while zigzag >= 0x80 {
         to.push(zigzag as u8 | 0x80);
@@ -628,8 +635,9 @@ fn put_long(to: &mut Vec<u8>, value: i64) {
     to.push(zigzag as u8);
 }
 
+/// Bytes with their length in front, as Avro writes them.
 #[inline]
-fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
     put_long(to, bytes.len() as i64);
     to.extend_from_slice(bytes);
 }

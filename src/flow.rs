@@ -20,7 +20,7 @@ use crate::link::resend::Resend;
 use crate::link::{Identity, Inlet, Next, Outlet, StreamInlet, StreamOutlet, Wait, Window};
 use crate::metrics::{Count, Counters, Kind};
 use crate::stage::pass::Pass;
-use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Rejected, Sink, Source};
+use crate::stage::{self, ChannelProcessor, Drain, Interceptor, JOIN_BYTES, Pump, Rejected, Sink, Source};
 use crate::stop::Stop;
 use crate::wire::Compression;
 use std::os::fd::{AsFd, OwnedFd};
@@ -98,6 +98,7 @@ pub struct Board(Arc<Mutex<Shown>>);
 #[derive(Default)]
 struct Shown {
     counters: Vec<Arc<Counters>>,
+    channels: Vec<(Arc<dyn Channel>, Arc<Counters>)>,
     outlet: Option<Arc<dyn Outlet>>,
 }
 
@@ -122,9 +123,15 @@ impl Board {
         self.lock().outlet = Some(outlet);
     }
 
-    /// All counters so far.
+    /// All counters so far. How full a channel is, is looked at now.
     pub fn all(&self) -> Vec<Arc<Counters>> {
-        self.lock().counters.clone()
+        let shown = self.lock();
+        for (channel, counters) in &shown.channels {
+            let fill = channel.fill();
+            counters.set(Count::ChannelSize, fill.events);
+            counters.set(Count::ChannelCapacity, fill.capacity);
+        }
+        shown.counters.clone()
     }
 
     /// What is under way and unaccepted.
@@ -237,6 +244,7 @@ impl Flow {
                 }
                 Part::Channel(channel, ends) => {
                     let counters = board.counters(Kind::Channel, &name);
+                    board.lock().channels.push((channel.clone(), counters.clone()));
                     if !matches!(ends, Ends::Take { .. }) {
                         let opened = open
                             .take()
@@ -506,7 +514,7 @@ impl Segment {
                     None => outlet,
                 };
                 let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, &self.name));
-                return stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+                return Pump::to(outlet, counters, stop).run(&mut *inlet);
             }
             Tail::Put(name, channel, counters) => {
                 let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
@@ -520,7 +528,7 @@ impl Segment {
         sink.start()?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
-            let pumped = stage::pump(&mut *inlet, &outlet, &counters, stop, &mut stage::unchanged);
+            let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return pumped.and(sink.stop());
         }
         let drain = Drain {

@@ -34,7 +34,8 @@ pub mod source;
 pub mod intercept;
 pub mod channel;
 pub mod sink;
-// what stages lean on: these know bytes and descriptors, never stages
+// what stages lean on: these know events, bytes and descriptors, never stages
+pub mod codec;
 pub mod fd;
 pub mod slab;
 pub mod stop;

@@ -9,7 +9,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +100,8 @@ pub fn debug(component: &str, sentence: impl AsRef<str>) {
     say(Level::Debug, component, sentence.as_ref());
 }
 
-fn is_said(level: Level, component: &str) -> bool {
+/// Whether messages of a component at this level are said.
+pub fn is_said(level: Level, component: &str) -> bool {
     let own = BY_COMPONENT.get().and_then(|all| {
         let fits = |name: &str| component == name || component.ends_with(&format!(" {name}"));
         all.iter()
@@ -111,11 +112,15 @@ fn is_said(level: Level, component: &str) -> bool {
 }
 
 fn say(level: Level, component: &str, sentence: &str) {
-    if !is_said(level, component) {
-        return;
+    if is_said(level, component) {
+        raw(line(level, component, sentence).as_bytes());
     }
+}
+
+/// A message as it is written, newline included.
+pub fn line(level: Level, component: &str, sentence: &str) -> String {
     let terminal = is_terminal();
-    let line = if JSON.load(Ordering::Relaxed) {
+    if JSON.load(Ordering::Relaxed) {
         let line = serde_json::json!({
             "time": now(),
             "level": level.word().to_lowercase(),
@@ -127,32 +132,67 @@ fn say(level: Level, component: &str, sentence: &str) {
         format!("{} {component}: {sentence}\n", level.word())
     } else {
         format!("{} {} {component}: {sentence}\n", now(), level.word())
-    };
-    raw(line.as_bytes());
+    }
 }
 
 /// Put bytes on standard error as they are, under the same rules.
 pub fn raw(bytes: &[u8]) {
-    let curtain = CURTAIN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    match curtain.as_ref() {
-        Some(curtain) => curtain(&mut || write_what_goes(bytes)),
-        None => write_what_goes(bytes),
-    }
+    let _ = behind_the_curtain(bytes);
 }
 
-fn write_what_goes(mut bytes: &[u8]) {
-    let stderr = io::stderr();
-    while !bytes.is_empty() {
-        let ready = fd::wait(stderr.as_fd(), PollFlags::OUT, &[], Some(Instant::now()));
-        if !matches!(ready, Ok(fd::Woken::Ready)) {
-            return;
-        }
-        match fd::write_now(stderr.as_fd(), &[IoSlice::new(bytes)]) {
-            Ok(count) if count > 0 => bytes = &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            _ => return,
+/// Put lines on standard error that must not be dropped, waiting as long as it takes: for a component whose
+/// output they are. Messages of others go between the lines.
+///
+/// Errors: what the system says; `TimedOut` at a deadline that `until` gives, which is asked again and again.
+pub fn deliver(lines: &[u8], until: impl Fn() -> Option<Instant>) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let mut rest = lines;
+    while !rest.is_empty() {
+        // Up to so many bytes a pipe takes all or nothing, so that no message gets into a line.
+        let most = &rest[..rest.len().min(rustix::pipe::PIPE_BUF)];
+        let end = memchr::memrchr(b'\n', most).map_or(most.len(), |at| at + 1);
+        let count = behind_the_curtain(&rest[..end])?;
+        rest = &rest[count..];
+        if count < end {
+            // Nothing is held while we wait.
+            let look = Instant::now() + LOOK;
+            let woken = fd::wait(io::stderr().as_fd(), PollFlags::OUT, &[], Some(look))?;
+            let is_over = until().is_some_and(|deadline| deadline <= Instant::now());
+            if is_over && woken != fd::Woken::Ready {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
     }
+    Ok(())
+}
+
+fn behind_the_curtain(bytes: &[u8]) -> io::Result<usize> {
+    let curtain = CURTAIN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut written = Ok(0);
+    match curtain.as_ref() {
+        Some(curtain) => curtain(&mut || written = write_what_goes(bytes)),
+        None => written = write_what_goes(bytes),
+    }
+    written
+}
+
+/// Bytes that went without waiting.
+fn write_what_goes(bytes: &[u8]) -> io::Result<usize> {
+    let stderr = io::stderr();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let ready = fd::wait(stderr.as_fd(), PollFlags::OUT, &[], Some(Instant::now()))?;
+        if ready != fd::Woken::Ready {
+            break;
+        }
+        match fd::write_now(stderr.as_fd(), &[IoSlice::new(rest)]) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes.len() - rest.len())
 }
 
 /// Standard error is a terminal.

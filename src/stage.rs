@@ -2,15 +2,16 @@
 //!
 //! A component only fills in the work. [`run_source`] feeds a source's batches through its interceptors to
 //! an outlet; [`drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
-//! [`pump`] joins an inlet to an outlet and carries acceptances back; [`pass`] maps batches in the middle of
-//! a pipe without taking them. None of them knows which link it is on.
+//! [`Pump`] joins an inlet to an outlet and carries acceptances back; the last maps batches in the middle of
+//! a pipe without taking them ([`pass`]). None of them knows which link it is on.
 
-use crate::ack::{Class, Delivery, Outcome, Receipt, Refusal};
+use crate::ack::{Class, Delivery, Outcome, Promise, Receipt, Refusal, promise};
 use crate::event::{Batch, BatchBuilder, DecodeError, Event, EventRef};
 use crate::exit::{StageError, StageResult};
-use crate::link::{Inlet, Next, Outlet, SendError, Wait};
+use crate::link::{Inlet, Next, Outlet, Wait};
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,12 @@ pub trait PollableSource: Send {
     /// Pause after the first [`Status::BackOff`], and the longest (Flume: 1 s more each time, up to 5 s).
     fn back_off(&self) -> (Duration, Duration) {
         (Duration::from_secs(1), Duration::from_secs(5))
+    }
+
+    /// Called once after the last `process`, unless that failed: hand on what was read and can not be given
+    /// back. What is unaccepted is waited for after it.
+    fn hand_on_rest(&mut self, _to: &Arc<ChannelProcessor>) -> StageResult {
+        Ok(())
     }
 
     /// Called once at the end, after everything is settled or given up.
@@ -238,6 +245,12 @@ impl ChannelProcessor {
     ///
     /// Errors: those after which the source can hand on nothing more.
     pub fn process(&self, batch: Batch) -> Result<Receipt, StageError> {
+        let (promise, receipt) = promise();
+        self.process_promised(batch, promise)?;
+        Ok(receipt)
+    }
+
+    fn process_promised(&self, batch: Batch, promise: Promise) -> Result<(), StageError> {
         if let Some(error) = &*self.lock_failed() {
             return Err(error.clone());
         }
@@ -248,17 +261,14 @@ impl ChannelProcessor {
         let kept = u64::from(batch.len());
         self.counters.add(Count::Filtered, events.saturating_sub(kept));
         if batch.is_empty() {
-            self.counters.add(Count::EventAccepted, events);
-            return Ok(Receipt::accepted());
+            promise.settle(Outcome::Accepted);
+            return Ok(());
         }
         self.counters.add(Count::Sent, kept);
         self.counters.add(Count::Batches, 1);
         self.counters.add(Count::Bytes, batch.bytes() as u64);
-        let receipt = self
-            .outlet
-            .send(batch)
-            .inspect_err(|_| self.counters.add(Count::ChannelWriteFail, 1))?;
-        Ok(receipt)
+        let sent = self.outlet.send_promised(batch, promise);
+        Ok(sent.inspect_err(|_| self.counters.add(Count::ChannelWriteFail, 1))?)
     }
 
     fn intercept(&self, mut batch: Batch) -> Result<Batch, StageError> {
@@ -279,9 +289,8 @@ impl ChannelProcessor {
         then: impl FnOnce() + Send + 'static,
     ) -> Result<(), StageError> {
         let events = u64::from(batch.len());
-        let receipt = self.process(batch)?;
         let this = self.clone();
-        receipt.then(move |outcome| match outcome {
+        let promise = Promise::hook(move |outcome| match outcome {
             Outcome::Accepted => {
                 this.counters.add(Count::EventAccepted, events);
                 this.counters.add(Count::AppendBatchAccepted, 1);
@@ -295,7 +304,7 @@ impl ChannelProcessor {
             }
             Outcome::Lost => {}
         });
-        Ok(())
+        self.process_promised(batch, promise)
     }
 
     fn fail(&self, error: StageError) {
@@ -334,7 +343,7 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
     let result = match source {
         Source::Polled(mut source) => {
             source.start(to)?;
-            let polled = poll(&mut *source, to);
+            let polled = poll(&mut *source, to).and_then(|()| source.hand_on_rest(to));
             let finished = to.finish();
             polled.and(finished).and(source.stop())
         }
@@ -399,6 +408,38 @@ pub const JOIN_BYTES: usize = 4 << 20;
 
 /// The first pause after a failure for now, and the longest.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A failure for now that is not over before the work that failed has worked: what was said about it and
+/// how long the next pause is.
+struct Trouble {
+    pause: Duration,
+    said: String,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Trouble {
+            pause: RETRY_PAUSE.0,
+            said: String::new(),
+        }
+    }
+}
+
+impl Trouble {
+    /// Say the reason, unless it was the last one said.
+    fn say(&mut self, name: &str, reason: &str) {
+        if self.said != reason {
+            crate::say::warn(name, format!("{reason}; trying again until it works"));
+            self.said = reason.to_string();
+        }
+    }
+
+    fn end(self, name: &str) {
+        if !self.said.is_empty() {
+            crate::say::info(name, "it works again");
+        }
+    }
+}
 
 impl Drain<'_> {
     /// Give an inlet's batches to a sink until the input ends, and accept them when they are committed.
@@ -469,7 +510,12 @@ impl Drain<'_> {
         let Some(last) = open.last() else { return Ok(()) };
         match sink.write(&last.batch) {
             Ok(()) => Ok(()),
-            Err(error) => self.recover(inlet, sink, open, error),
+            Err(error) => {
+                let mut trouble = Trouble::default();
+                self.recover(inlet, sink, open, error, &mut trouble)?;
+                trouble.end(self.name);
+                Ok(())
+            }
         }
     }
 
@@ -501,9 +547,11 @@ impl Drain<'_> {
         open: &mut Vec<Delivery>,
         mut work: impl FnMut(&mut dyn Sink) -> Result<(), SinkError>,
     ) -> StageResult {
+        let mut trouble = Trouble::default();
         while let Err(error) = work(sink) {
-            self.recover(inlet, sink, open, error)?;
+            self.recover(inlet, sink, open, error, &mut trouble)?;
         }
+        trouble.end(self.name);
         Ok(())
     }
 
@@ -515,9 +563,8 @@ impl Drain<'_> {
         sink: &mut dyn Sink,
         open: &mut Vec<Delivery>,
         mut error: SinkError,
+        trouble: &mut Trouble,
     ) -> StageResult {
-        let mut pause = RETRY_PAUSE.0;
-        let mut said = String::new();
         let mut culprit = open.len().saturating_sub(1);
         loop {
             self.counters.add(Count::EventWriteFail, 1);
@@ -525,24 +572,14 @@ impl Drain<'_> {
             if error.class == Class::Reject && culprit < open.len() {
                 self.reject(inlet, open, culprit, &error)?;
             } else {
-                if said != error.reason {
-                    crate::say::warn(
-                        self.name,
-                        format!("{}; trying again until it works", error.reason),
-                    );
-                    said = error.reason.clone();
-                }
-                self.pause(inlet, open, &mut pause, &error)?;
+                trouble.say(self.name, &error.reason);
+                self.pause(inlet, open, &mut trouble.pause, &error)?;
             }
             match self.rewrite(sink, open) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err((index, again)) => (culprit, error) = (index, again),
             }
         }
-        if !said.is_empty() {
-            crate::say::info(self.name, "it works again");
-        }
-        Ok(())
     }
 
     fn rewrite(&mut self, sink: &mut dyn Sink, open: &[Delivery]) -> Result<(), (usize, SinkError)> {
@@ -648,88 +685,103 @@ fn set_aside(
     Ok(1)
 }
 
-/// Join an inlet to an outlet: each batch is handed on, and its delivery settled as its receipt resolves.
-pub fn pump(
-    inlet: &mut dyn Inlet,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    stop: &Stop,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    let settler = inlet.settler();
-    outlet.on_settled(settler);
-    let result = pump_all(inlet, outlet, counters, map);
-    let finished = outlet.finish(stop.deadline().or_else(|| {
-        // An input that broke is not waited for any longer than a stop would be.
-        result.is_err().then(|| Instant::now() + stop.grace())
-    }));
-    let _ = inlet.flush_settled();
-    inlet.close();
-    counters.stopped();
-    result?;
-    Ok(finished?)
+/// Joins an inlet to an outlet: each batch is handed on, and its delivery settled as its promise is.
+pub struct Pump<'a> {
+    /// Where batches go.
+    pub outlet: Arc<dyn Outlet>,
+    /// Counters of who pumps.
+    pub counters: Arc<Counters>,
+    /// The wish to end.
+    pub stop: &'a Stop,
+    /// Deliveries that were refused for now, and come again.
+    returned: Arc<AtomicU64>,
 }
 
-fn pump_all(
-    inlet: &mut dyn Inlet,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    loop {
-        let next = match inlet.next(Wait::No)? {
-            Next::Idle => {
-                outlet.flush()?;
-                inlet.flush_settled()?;
-                inlet.next(Wait::Forever)?
-            }
-            next => next,
-        };
-        match next {
-            Next::Delivery(delivery) => hand_on(delivery, outlet, counters, map)?,
-            Next::Idle => {}
-            Next::Flush => outlet.ask_flush()?,
-            Next::End | Next::Stopped => return Ok(()),
-            Next::Broken(error) => return Err(error),
+impl Pump<'_> {
+    /// Join to this outlet.
+    pub fn to(outlet: Arc<dyn Outlet>, counters: Arc<Counters>, stop: &Stop) -> Pump<'_> {
+        Pump {
+            outlet,
+            counters,
+            stop,
+            returned: Arc::default(),
         }
     }
-}
 
-fn hand_on(
-    delivery: Delivery,
-    outlet: &Arc<dyn Outlet>,
-    counters: &Arc<Counters>,
-    map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
-) -> StageResult {
-    let received = u64::from(delivery.batch.len());
-    counters.add(Count::EventReceived, received);
-    let batch = map(delivery.batch.clone())?;
-    let sent = u64::from(batch.len());
-    counters.add(Count::Filtered, received.saturating_sub(sent));
-    if batch.is_empty() {
-        delivery.accept();
-        return Ok(());
+    /// Until the input ends.
+    pub fn run(self, inlet: &mut dyn Inlet) -> StageResult {
+        self.outlet.on_settled(inlet.settler());
+        let result = self.pump_all(inlet);
+        let finished = self.outlet.finish(self.stop.deadline().or_else(|| {
+            // An input that broke is not waited for any longer than a stop would be.
+            result.is_err().then(|| Instant::now() + self.stop.grace())
+        }));
+        let _ = inlet.flush_settled();
+        inlet.close();
+        self.counters.stopped();
+        result?;
+        finished?;
+        match self.returned.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            // Whoever refused has said why.
+            _ => Err(StageError::Closed),
+        }
     }
-    counters.add(Count::Sent, sent);
-    counters.add(Count::Batches, 1);
-    counters.add(Count::Bytes, batch.bytes() as u64);
-    let receipt = outlet.send(batch)?;
-    let counters = counters.clone();
-    receipt.then(move |outcome| {
-        let count = match &outcome {
-            Outcome::Accepted => Count::EventAccepted,
-            Outcome::Refused(refusal) if refusal.class == Class::Reject => Count::Rejected,
-            _ => Count::Refused,
-        };
-        counters.add(count, received);
-        delivery.settle(outcome);
-    });
-    Ok(())
-}
 
-/// Nothing to change.
-pub fn unchanged(batch: Batch) -> Result<Batch, StageError> {
-    Ok(batch)
+    fn pump_all(&self, inlet: &mut dyn Inlet) -> StageResult {
+        let mut pause = RETRY_PAUSE.0;
+        loop {
+            let next = match inlet.next(Wait::No)? {
+                Next::Idle => {
+                    self.outlet.flush()?;
+                    inlet.flush_settled()?;
+                    inlet.next(Wait::Forever)?
+                }
+                next => next,
+            };
+            match next {
+                Next::Delivery(delivery) => {
+                    if self.returned.swap(0, Ordering::SeqCst) > 0 {
+                        self.outlet.flush()?;
+                        self.stop.sleep(pause);
+                        pause = (pause * 2).min(RETRY_PAUSE.1);
+                    }
+                    self.hand_on(delivery)?;
+                }
+                Next::Idle => {}
+                Next::Flush => self.outlet.ask_flush()?,
+                Next::End | Next::Stopped => return Ok(()),
+                Next::Broken(error) => return Err(error),
+            }
+        }
+    }
+
+    fn hand_on(&self, delivery: Delivery) -> StageResult {
+        let batch = delivery.batch.clone();
+        let events = u64::from(batch.len());
+        self.counters.add(Count::EventReceived, events);
+        if batch.is_empty() {
+            delivery.accept();
+            return Ok(());
+        }
+        self.counters.add(Count::Sent, events);
+        self.counters.add(Count::Batches, 1);
+        self.counters.add(Count::Bytes, batch.bytes() as u64);
+        let (counters, returned) = (self.counters.clone(), self.returned.clone());
+        let promise = Promise::hook(move |outcome| {
+            let count = match &outcome {
+                Outcome::Accepted => Count::EventAccepted,
+                Outcome::Refused(refusal) if refusal.class == Class::Reject => Count::Rejected,
+                _ => {
+                    returned.fetch_add(1, Ordering::SeqCst);
+                    Count::Refused
+                }
+            };
+            counters.add(count, events);
+            delivery.settle(outcome);
+        });
+        Ok(self.outlet.send_promised(batch, promise)?)
+    }
 }
 
 /// The error of an outlet that could not be opened.
@@ -737,7 +789,49 @@ pub fn cannot_open(error: std::io::Error) -> StageError {
     StageError::Failed(format!("the stream cannot be opened: {error}"))
 }
 
-/// A send that failed, for those who only want to know whether to go on.
-pub fn is_closed(error: &SendError) -> bool {
-    matches!(error, SendError::Closed)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Window, queue::queue};
+    use crate::metrics::Kind;
+
+    /// Takes every write; its first commits fail.
+    struct FailingCommits(u32);
+
+    impl Sink for FailingCommits {
+        fn write(&mut self, _batch: &Batch) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn commit(&mut self) -> Result<(), SinkError> {
+            if self.0 == 0 {
+                return Ok(());
+            }
+            self.0 -= 1;
+            Err(SinkError::retry("the disk is full"))
+        }
+    }
+
+    #[test]
+    fn pauses_grow_when_only_the_commit_fails() {
+        let stop = Stop::new(Duration::from_secs(1)).unwrap();
+        let (outlet, mut inlet) = queue(Window::default(), &stop);
+        let receipt = outlet.send(Batch::single(&Event::new("x"))).unwrap();
+        let counters = Arc::new(Counters::new(Kind::Sink, "failing"));
+        let drain = Drain {
+            name: "failing",
+            counters: counters.clone(),
+            stop,
+            rejected: None,
+            join_bytes: JOIN_BYTES,
+        };
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(move || outlet.finish(None));
+            drain.run(&mut inlet, &mut FailingCommits(3)).unwrap();
+        });
+        assert_eq!(receipt.wait(), Outcome::Accepted);
+        assert_eq!(counters.get(Count::EventWriteFail), 3);
+        assert!(start.elapsed() >= RETRY_PAUSE.0 * (1 + 2 + 4));
+    }
 }

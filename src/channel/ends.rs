@@ -1,7 +1,7 @@
 //! The two ends of a channel as the loops see them: an outlet or a sink to put, an inlet to take.
 
 use super::{Channel, ChannelError, Taken};
-use crate::ack::Receipt;
+use crate::ack::{Outcome, Promise};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Outlet, SendError, Unsettled, Wait};
@@ -55,7 +55,6 @@ impl Sink for PutSink {
             Ok(()) => {
                 self.counters.add(Count::EventPutSuccess, events);
                 self.staged.clear();
-                note_fill(&*self.channel, &self.counters);
                 Ok(())
             }
             Err(error) => {
@@ -80,12 +79,6 @@ fn put_error(error: ChannelError) -> SinkError {
     }
 }
 
-fn note_fill(channel: &dyn Channel, counters: &Counters) {
-    let fill = channel.fill();
-    counters.set(Count::ChannelSize, fill.events);
-    counters.set(Count::ChannelCapacity, fill.capacity);
-}
-
 /// Puts each batch in a transaction of its own, in the source's thread: for channels in memory.
 pub struct PutOutlet {
     channel: Arc<dyn Channel>,
@@ -107,7 +100,7 @@ impl PutOutlet {
 }
 
 impl Outlet for PutOutlet {
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let events = u64::from(batch.len());
         self.counters.add(Count::EventPutAttempt, events);
         let mut said = false;
@@ -131,7 +124,8 @@ impl Outlet for PutOutlet {
             }
         }
         self.counters.add(Count::EventPutSuccess, events);
-        Ok(Receipt::accepted())
+        promise.settle(Outcome::Accepted);
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), SendError> {
@@ -139,7 +133,6 @@ impl Outlet for PutOutlet {
     }
 
     fn finish(&self, _deadline: Option<Instant>) -> Result<(), SendError> {
-        note_fill(&*self.channel, &self.counters);
         Ok(())
     }
 
@@ -203,7 +196,7 @@ impl TakeInlet {
         };
         self.channel
             .take(deadline)
-            .map_err(|error| StageError::Temporary(format!("{}: {error}", self.name)))
+            .map_err(|error| StageError::Temporary(error.to_string()))
     }
 }
 
@@ -245,7 +238,6 @@ impl Inlet for TakeInlet {
     }
 
     fn flush_settled(&mut self) -> Result<(), StageError> {
-        note_fill(&*self.channel, &self.counters);
         Ok(())
     }
 
@@ -268,11 +260,11 @@ impl Inlet for TakeInlet {
 }
 
 /// Check a result of opening: wrong use ends the start with 2, a channel in use with 75.
-pub fn opened<T>(result: Result<T, ChannelError>, name: &str) -> Result<T, StageError> {
+pub fn opened<T>(result: Result<T, ChannelError>) -> Result<T, StageError> {
     result.map_err(|error| match error {
-        ChannelError::Unusable(why) => StageError::Usage(format!("{name}: {why}")),
-        ChannelError::Full(why) => StageError::Temporary(format!("{name}: {why}")),
-        other => StageError::Failed(format!("{name}: {other}")),
+        ChannelError::Unusable(why) => StageError::Usage(why),
+        ChannelError::Full(why) => StageError::Temporary(why),
+        other => StageError::Failed(other.to_string()),
     })
 }
 

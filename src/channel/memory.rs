@@ -67,6 +67,17 @@ struct Entry {
     slots: u64,
 }
 
+impl State {
+    /// Replace the bounds of the batches that wait by their true numbers of places.
+    fn count_slots(&mut self) {
+        for entry in &mut self.waiting {
+            let slots = slots_of(&entry.batch);
+            self.slots -= entry.slots - slots;
+            entry.slots = slots;
+        }
+    }
+}
+
 impl super::Settings for Settings {
     fn open(&self, _name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError> {
         Ok((self.channel(), Ends::Both))
@@ -90,12 +101,14 @@ impl Settings {
     }
 }
 
+/// No fewer places than a batch takes, without looking at its events.
+fn slots_bound(batch: &Batch) -> u64 {
+    u64::from(batch.len()) + batch.bytes() as u64 / SLOT
+}
+
 /// Places of a batch: its bodies in slots of 100 bytes, an empty one counts as one (Flume's rule); headers
 /// cost nothing.
 fn slots_of(batch: &Batch) -> u64 {
-    if batch.bytes() as u64 <= SLOT {
-        return u64::from(batch.len());
-    }
     let bodies = batch.bodies().map_while(Result::ok);
     bodies
         .map(|event| (event.body().len() as u64).div_ceil(SLOT).max(1))
@@ -119,11 +132,17 @@ impl Memory {
     }
 
     /// Put one batch that is no larger than a transaction.
-    fn put_one(&self, batch: Batch, slots: u64, deadline: Instant) -> Result<(), ChannelError> {
+    fn put_one(&self, batch: Batch, deadline: Instant) -> Result<(), ChannelError> {
         let events = u64::from(batch.len());
+        let mut slots = slots_bound(&batch);
         let mut state = self.lock();
         loop {
-            let bytes_fit = state.slots + slots <= self.slots || state.events == 0;
+            if state.slots + slots > self.slots {
+                // Near the end of the room it is worth counting.
+                slots = slots_of(&batch);
+                state.count_slots();
+            }
+            let bytes_fit = state.slots + slots <= self.slots;
             if bytes_fit && state.events + events <= self.settings.capacity {
                 break;
             }
@@ -215,15 +234,14 @@ impl Channel for Memory {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
         for batch in batches.iter().filter(|batch| !batch.is_empty()) {
             for part in self.split(batch) {
-                let slots = slots_of(&part);
-                if slots > self.slots {
+                if slots_bound(&part) > self.slots && slots_of(&part) > self.slots {
                     return Err(ChannelError::TooLarge(format!(
                         "a transaction of {} bytes is larger than the byteCapacity of {}",
                         part.bytes(),
                         self.settings.byte_capacity
                     )));
                 }
-                self.put_one(part, slots, Instant::now() + self.settings.keep_alive.0)?;
+                self.put_one(part, Instant::now() + self.settings.keep_alive.0)?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Channels: what holds events between a source and a sink, and takes responsibility for them.
 
 pub mod ends;
+pub mod file;
 pub mod memory;
 pub mod transaction;
 
@@ -13,9 +14,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// All channels.
-pub const ALL: &[Spec<Box<dyn Settings>>] = &[row::<memory::Settings>("memory")
-    .also(&["org.apache.flume.channel.MemoryChannel"])
-    .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")])];
+pub const ALL: &[Spec<Box<dyn Settings>>] = &[
+    row::<file::settings::File>("file")
+        .also(&["org.apache.flume.channel.file.FileChannel"])
+        .positional("directory")
+        .shell(&[
+            ("capacity", "0"),
+            ("maxFileSize", "64MiB"),
+            ("minimumRequiredSpace", "1MiB"),
+        ]),
+    row::<memory::Settings>("memory")
+        .also(&["org.apache.flume.channel.MemoryChannel"])
+        .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")]),
+];
 
 /// The line of a channel.
 pub const fn row<T: Args + FromArgMatches + Settings + 'static>(

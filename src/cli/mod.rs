@@ -2,6 +2,7 @@
 //!
 //! Only the command that was asked for is built: with all of them a stage would take twice as long to start.
 
+pub mod cat;
 pub mod completions;
 pub mod help;
 pub mod list;
@@ -9,6 +10,7 @@ pub mod options;
 pub mod own;
 pub mod pages;
 pub mod parts;
+pub mod replay;
 pub mod report;
 pub mod roff;
 pub mod run;
@@ -40,6 +42,8 @@ pub struct Tool {
 /// All of them.
 pub const TOOLS: &[Tool] = &[
     run::TOOL,
+    cat::TOOL,
+    replay::TOOL,
     list::TOOL,
     help::TOOL,
     completions::TOOL,

@@ -1,13 +1,17 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
 use super::Ended;
+use crate::channel::file::{Config, FileChannel, Role as FileRole};
+use crate::channel::{Channel, ends};
 use crate::component::{Setting, Spec, nearest};
+use crate::event::{Batch, Event};
 use crate::exit::StageError;
 use crate::flow::Part;
 use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::{channel, intercept, sink, source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A line of a table whose kind is not known to the compiler.
 pub trait Component {
@@ -203,18 +207,35 @@ fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// Events that can never be taken, in a file channel of their own.
+struct Kept(Arc<FileChannel>);
+
+impl Rejected for Kept {
+    fn keep(&mut self, event: &Event) -> Result<(), String> {
+        self.0
+            .put(&[Batch::single(event)])
+            .map_err(|error| error.to_string())
+    }
+}
+
 /// The file channel that keeps rejected events.
 pub fn rejected(directory: &Path) -> Result<Box<dyn Rejected>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+    let config = Config {
+        report: Arc::new(|sentence| crate::say::warn("--rejected", sentence)),
+        ..Config::new(directory)
+    };
+    let channel = ends::opened(FileChannel::open(config, FileRole::Put));
+    let channel = channel.map_err(|error| error.within("--rejected"))?;
+    Ok(Box::new(Kept(channel)))
 }
 
 /// The file channel of `--durability channel`.
-pub fn wal(directory: &Path, _bytes: u64) -> Result<std::sync::Arc<dyn channel::Channel>, StageError> {
-    Err(StageError::Usage(format!(
-        "{}: there is no file channel yet",
-        directory.display()
-    )))
+pub fn wal(directory: &Path, bytes: u64) -> Result<Arc<dyn Channel>, StageError> {
+    let config = Config {
+        max_bytes: bytes,
+        report: Arc::new(|sentence| crate::say::warn("--wal", sentence)),
+        ..Config::new(directory)
+    };
+    let channel = ends::opened(FileChannel::open(config, FileRole::Both));
+    Ok(channel.map_err(|error| error.within("--wal"))?)
 }

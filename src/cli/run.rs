@@ -83,7 +83,8 @@ pub fn read_flow(text: &str) -> Result<Flow, Ended> {
     let count = stages.len();
     let mut flow = Flow { parts: Vec::new() };
     for (index, stage) in stages.iter().enumerate() {
-        let within = format!("stage {} of {count}", index + 1);
+        let name = stage.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+        let within = format!("stage {} of {count}, {name}", index + 1);
         flow.parts.push(read_part(stage, &within)?);
     }
     Ok(flow)

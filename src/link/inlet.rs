@@ -74,6 +74,30 @@ struct Accounts {
 /// Accounts that the deliveries of one stream share with their inlet.
 type Shared = Arc<Mutex<Accounts>>;
 
+/// The accounts of all streams of one input: the current one, and before it those that still owe.
+#[derive(Clone, Default)]
+struct AllAccounts(Arc<Mutex<Vec<Shared>>>);
+
+impl AllAccounts {
+    fn begin(&self, current: &Shared) {
+        let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.push(current.clone());
+    }
+
+    fn tell(&self) {
+        let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let last = all.len().saturating_sub(1);
+        let mut index = 0;
+        all.retain(|shared| {
+            // Each unsettled delivery holds on to its accounts: what only this list knows owes nothing.
+            let owes = index == last || Arc::strong_count(shared) > 1;
+            index += 1;
+            lock(shared).tell();
+            owes
+        });
+    }
+}
+
 fn lock(shared: &Shared) -> MutexGuard<'_, Accounts> {
     shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -147,6 +171,7 @@ pub struct StreamInlet {
     kind: FdKind,
     reply: Reply,
     shared: Shared,
+    all: AllAccounts,
     hello: Option<Hello>,
     stop: Stop,
     stopped_at: Option<Instant>,
@@ -186,6 +211,7 @@ impl StreamInlet {
             kind,
             reply: Reply::Unknown,
             shared: Shared::default(),
+            all: AllAccounts::default(),
             hello: None,
             stop: stop.clone(),
             stopped_at: None,
@@ -225,12 +251,13 @@ impl StreamInlet {
     fn open_stream(&mut self, frame: &wire::Frame) -> Result<(), StageError> {
         let hello = Hello::from_frame(frame).map_err(|fault| self.bad(fault))?;
         // What an earlier stream of the same input still owes stays with its own accounts.
-        lock(&self.shared).tell();
+        self.all.tell();
         self.shared = Shared::default();
         self.reply = self.find_reply(&hello);
         if let Reply::Socket(socket) = &self.reply {
             lock(&self.shared).socket = Some(socket.clone());
         }
+        self.all.begin(&self.shared);
         self.hello = Some(hello);
         if let Reply::Surplus(why) = &self.reply {
             // Read on without taking: closing the pipe would kill the tee that feeds both of us.
@@ -387,7 +414,7 @@ impl Inlet for StreamInlet {
                     }
                     if wait != Wait::No {
                         // A hello or an end: what was settled before must not wait for what follows.
-                        lock(&self.shared).tell();
+                        self.all.tell();
                     }
                 }
                 Ok(Got::Eof) => return Ok(self.at_eof()),
@@ -406,8 +433,8 @@ impl Inlet for StreamInlet {
     }
 
     fn flush_settled(&mut self) -> Result<(), StageError> {
-        let mut accounts = lock(&self.shared);
-        accounts.tell();
+        self.all.tell();
+        let accounts = lock(&self.shared);
         // The writer is satisfied by what it had and has left: all is well.
         if accounts.failed && !accounts.ended {
             return Err(StageError::Temporary(format!(
@@ -419,8 +446,8 @@ impl Inlet for StreamInlet {
     }
 
     fn settler(&self) -> Box<dyn Fn() + Send + Sync> {
-        let shared = self.shared.clone();
-        Box::new(move || lock(&shared).tell())
+        let all = self.all.clone();
+        Box::new(move || all.tell())
     }
 
     fn describe(&self) -> String {
@@ -447,4 +474,33 @@ impl Inlet for StreamInlet {
 pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (one, other) = UnixStream::pair()?;
     Ok((one.into(), other.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::Outcome;
+    use crate::event::Event;
+    use crate::link::outlet::{OutletOptions, Reply};
+    use crate::link::{Outlet, StreamOutlet};
+
+    #[test]
+    fn settler_from_before_the_hello_tells_the_writer() {
+        let stop = Stop::new(Duration::from_secs(5)).unwrap();
+        let (near, far) = socket_pair().unwrap();
+        let me = Identity::of_stage("test");
+        let mut inlet = StreamInlet::open(far, InletOptions::new(me.clone(), "it"), &stop).unwrap();
+        let settler = inlet.settler();
+        let outlet = StreamOutlet::open(near, OutletOptions::new(me, Reply::SelfSocket), &stop).unwrap();
+        let receipt = outlet.send(Batch::single(&Event::new("x"))).unwrap();
+        outlet.flush().unwrap();
+        let Ok(Next::Delivery(delivery)) = inlet.next(Wait::Forever) else {
+            panic!("no batch came");
+        };
+        delivery.accept();
+        assert_eq!(receipt.outcome(), None);
+        settler();
+        let outcome = receipt.wait_for(Some(Duration::from_secs(20)));
+        assert_eq!(outcome, Some(Outcome::Accepted));
+    }
 }

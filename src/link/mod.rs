@@ -8,15 +8,18 @@ pub mod address;
 pub mod inlet;
 pub mod outlet;
 pub mod queue;
+pub mod recording;
 pub mod regroup;
 pub mod reply;
 pub mod resend;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use address::Address;
 pub use inlet::StreamInlet;
 pub use outlet::StreamOutlet;
 
-use crate::ack::{Delivery, Receipt, Refusal};
+use crate::ack::{Delivery, Promise, Receipt, Refusal, promise};
 use crate::event::Batch;
 use crate::exit::StageError;
 use std::time::{Duration, Instant};
@@ -115,7 +118,14 @@ impl From<SendError> for StageError {
 pub trait Outlet: Send + Sync {
     /// Send a batch. Blocks while the window is full: that is the backpressure. What is sent may stay in a
     /// buffer until [`Outlet::flush`], the next send, or a full buffer.
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError>;
+    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+        let (promise, receipt) = promise();
+        self.send_promised(batch, promise)?;
+        Ok(receipt)
+    }
+
+    /// As [`Outlet::send`], with a promise that was made elsewhere. On an error it resolves as lost.
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError>;
 
     /// Hand on everything that was sent. Call it before waiting for anything.
     fn flush(&self) -> Result<(), SendError>;

@@ -2,7 +2,7 @@
 
 use super::reply::{self, Acks, Endpoint, Room};
 use super::{Identity, Outlet, SendError, Unsettled, Window, random_hex};
-use crate::ack::{Receipt, promise};
+use crate::ack::Promise;
 use crate::event::Batch;
 use crate::fd::{self, Bell, FdKind};
 use crate::stop::Stop;
@@ -242,7 +242,7 @@ impl Writer {
 }
 
 impl Outlet for StreamOutlet {
-    fn send(&self, mut batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, mut batch: Batch, promise: Promise) -> Result<(), SendError> {
         let bytes = batch.bytes();
         if bytes > self.options.limit as usize {
             let limit = self.options.limit;
@@ -257,7 +257,6 @@ impl Outlet for StreamOutlet {
         self.wait_for_room(&mut writer, bytes)?;
         writer.last += 1;
         batch.sequence = writer.last;
-        let (promise, receipt) = promise();
         self.acks.push(writer.last, bytes, batch.len(), promise);
         writer.totals.batches += 1;
         writer.totals.events += u64::from(batch.len());
@@ -266,7 +265,7 @@ impl Outlet for StreamOutlet {
         let header = header.encode(0);
         if payload.len() >= IN_PLACE && self.options.reply != Reply::File {
             self.write_waiting(&mut writer, &[&header, &payload])?;
-            return Ok(receipt);
+            return Ok(());
         }
         writer.waiting.extend_from_slice(&header);
         writer.waiting.extend_from_slice(&payload);
@@ -278,7 +277,7 @@ impl Outlet for StreamOutlet {
         if writer.waiting.len() >= enough {
             self.write_waiting(&mut writer, &[])?;
         }
-        Ok(receipt)
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), SendError> {

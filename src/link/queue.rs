@@ -1,7 +1,7 @@
 //! A queue in memory between two parts of one process: a pipe without framing.
 
 use super::{Inlet, Next, Outlet, SendError, Unsettled, Wait, Window};
-use crate::ack::{Delivery, Outcome, Receipt, Refusal, Settle, promise};
+use crate::ack::{Delivery, Outcome, Promise, Refusal, Settle};
 use crate::event::Batch;
 use crate::exit::StageError;
 use crate::stop::Stop;
@@ -90,7 +90,7 @@ pub struct QueueInlet(Arc<Queue>);
 
 struct Ticket {
     queue: Arc<Queue>,
-    promise: crate::ack::Promise,
+    promise: Promise,
     bytes: usize,
     events: u32,
 }
@@ -108,7 +108,7 @@ impl Settle for Ticket {
 }
 
 impl Outlet for QueueOutlet {
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let window = self.0.window;
         let (bytes, events) = (batch.bytes(), batch.len());
         let mut state = self.0.lock();
@@ -125,7 +125,6 @@ impl Outlet for QueueOutlet {
         if state.closed {
             return Err(SendError::Closed);
         }
-        let (promise, receipt) = promise();
         state.batches += 1;
         state.bytes += bytes;
         state.events += u64::from(events);
@@ -139,7 +138,7 @@ impl Outlet for QueueOutlet {
         state.waiting.push_back(Delivery::new(batch, ticket));
         drop(state);
         self.0.changed.notify_all();
-        Ok(receipt)
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), SendError> {

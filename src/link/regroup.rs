@@ -1,7 +1,7 @@
 //! An outlet that cuts and joins batches anew: at most so many events, so many bytes, so much time.
 
 use super::{Outlet, SendError, Unsettled};
-use crate::ack::{Outcome, Promise, Receipt, Refusal, promise};
+use crate::ack::{Outcome, Promise, Refusal};
 use crate::event::{Batch, BatchBuilder};
 use crate::stop::Stop;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -125,17 +125,10 @@ impl Shared {
         if state.open.is_empty() {
             return Ok(());
         }
-        match self.outlet.send(state.open.finish()) {
-            Ok(receipt) => {
-                receipt.then(move |outcome| owed.iter().for_each(|owed| owed.part_settled(&outcome)));
-                Ok(())
-            }
-            Err(error) => {
-                owed.iter().for_each(|owed| owed.part_settled(&Outcome::Lost));
-                state.failed = Some(error.clone());
-                Err(error)
-            }
-        }
+        let promise = Promise::hook(move |outcome| owed.iter().for_each(|owed| owed.part_settled(&outcome)));
+        self.outlet
+            .send_promised(state.open.finish(), promise)
+            .inspect_err(|error| state.failed = Some(error.clone()))
     }
 
     fn keep_time(self: Arc<Self>) {
@@ -163,13 +156,12 @@ impl Shared {
 }
 
 impl Outlet for Regroup {
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let shared = &self.0;
         let mut state = shared.lock();
         if let Some(failed) = &state.failed {
             return Err(failed.clone());
         }
-        let (promise, receipt) = promise();
         let owed = Arc::new(Owed(Mutex::new(Owing {
             parts: 0,
             complete: false,
@@ -205,7 +197,7 @@ impl Outlet for Regroup {
         }
         drop(state);
         shared.changed.notify_all();
-        Ok(receipt)
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), SendError> {

@@ -44,6 +44,10 @@ struct AckState {
     taker_came: bool,
     gone: bool,
     lost: bool,
+    /// Taken off the list and not settled yet: nobody may think that all is done.
+    settling: usize,
+    /// Threads that wait for a change: without any, an acceptance costs no system call.
+    waiting: u32,
     no_taker: Option<String>,
 }
 
@@ -136,18 +140,45 @@ impl Acks {
             let left = deadline.map_or(Duration::from_millis(500), |at| {
                 at.saturating_duration_since(Instant::now())
             });
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(|p| p.into_inner()).0;
+            state = self.wait(state, Some(left));
+        }
+    }
+
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, AckState>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'a, AckState> {
+        state.waiting += 1;
+        let mut state = match left {
+            None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
+            Some(left) => {
+                self.changed
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(|p| p.into_inner())
+                    .0
+            }
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    /// Let those who wait look again.
+    fn changed(&self, state: MutexGuard<'_, AckState>) {
+        let somebody_waits = state.waiting > 0;
+        drop(state);
+        if somebody_waits {
+            self.changed.notify_all();
         }
     }
 
     /// Wait until all are settled or `deadline` passes: true if they are and none was lost.
     pub fn wait_all(&self, deadline: Option<Instant>) -> bool {
         self.wait_until(deadline, |state| {
-            state.under_way.is_empty() || state.gone || state.no_taker.is_some()
+            state.settling == 0 && (state.under_way.is_empty() || state.gone || state.no_taker.is_some())
         });
         let state = self.lock();
-        state.under_way.is_empty() && !state.lost
+        state.under_way.is_empty() && state.settling == 0 && !state.lost
     }
 
     /// Wait until the other end is gone, or all are settled.
@@ -165,17 +196,11 @@ impl Acks {
     fn wait_until(&self, deadline: Option<Instant>, done: impl Fn(&AckState) -> bool) {
         let mut state = self.lock();
         while !done(&state) {
-            state = match deadline {
-                None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(|p| p.into_inner()).0
-                }
-            };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            state = self.wait(state, left);
         }
     }
 
@@ -190,10 +215,21 @@ impl Acks {
         {
             settled.extend(Self::pop(&mut state, 0));
         }
-        drop(state);
-        self.changed.notify_all();
-        for batch in settled {
-            batch.promise.settle(Outcome::Accepted);
+        self.settle(state, settled, Outcome::Accepted);
+    }
+
+    /// Settle batches that were taken off the list. There is room at once; all is done only afterwards.
+    fn settle(&self, mut state: MutexGuard<'_, AckState>, batches: Vec<UnderWay>, outcome: Outcome) {
+        let count = batches.len();
+        state.settling += count;
+        self.changed(state);
+        for batch in batches {
+            batch.promise.settle(outcome.clone());
+        }
+        let mut state = self.lock();
+        state.settling -= count;
+        if state.settling == 0 && state.under_way.is_empty() {
+            self.changed(state);
         }
     }
 
@@ -211,19 +247,14 @@ impl Acks {
             .iter()
             .position(|batch| batch.sequence == sequence);
         let batch = index.and_then(|index| Self::pop(&mut state, index));
-        drop(state);
-        self.changed.notify_all();
-        if let Some(batch) = batch {
-            batch.promise.settle(Outcome::Refused(refusal));
-        }
+        self.settle(state, batch.into_iter().collect(), Outcome::Refused(refusal));
     }
 
     fn taker_came(&self) {
         let mut state = self.lock();
         state.taker = true;
         state.taker_came = true;
-        drop(state);
-        self.changed.notify_all();
+        self.changed(state);
     }
 
     /// Nobody will accept anything any more.
@@ -235,10 +266,9 @@ impl Acks {
         state.lost |= !lost.is_empty();
         state.bytes = 0;
         state.events = 0;
-        drop(state);
         self.lost.ring();
-        self.changed.notify_all();
-        drop(lost); // a promise that is dropped resolves its receipt as lost
+        self.settle(state, lost, Outcome::Lost);
+        self.changed(self.lock());
     }
 
     /// Bytes are waiting since then and nobody has come to take them.

@@ -5,7 +5,7 @@
 //! their order, before anything new.
 
 use super::{Outlet, SendError, Unsettled};
-use crate::ack::{Class, Outcome, Promise, Receipt, promise};
+use crate::ack::{Class, Outcome, Promise};
 use crate::event::Batch;
 use crate::stop::Stop;
 use std::collections::BTreeMap;
@@ -35,12 +35,13 @@ struct State {
     outlet: Option<Arc<dyn Outlet>>,
     next: u64,
     /// Sent and not settled.
-    under_way: BTreeMap<u64, Instant>,
+    under_way: u64,
     events: u64,
     bytes: u64,
     /// Came back, to be sent again.
     returned: BTreeMap<u64, (Batch, Promise)>,
     mending: bool,
+    waiting: u32,
     failing_since: Option<Instant>,
     fatal: Option<SendError>,
 }
@@ -68,11 +69,12 @@ impl Resend {
             state: Mutex::new(State {
                 outlet,
                 next: 0,
-                under_way: BTreeMap::new(),
+                under_way: 0,
                 events: 0,
                 bytes: 0,
                 returned: BTreeMap::new(),
                 mending: false,
+                waiting: 0,
                 failing_since: None,
                 fatal: None,
             }),
@@ -91,9 +93,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
         let waited = self.changed.wait_timeout(state, Duration::from_millis(500));
-        waited.unwrap_or_else(|p| p.into_inner()).0
+        let mut state = waited.unwrap_or_else(|p| p.into_inner()).0;
+        state.waiting -= 1;
+        state
     }
 
     /// The outlet, connected. Pauses between tries until the grace or the patience is over.
@@ -157,25 +162,16 @@ impl Shared {
         let outlet = match self.outlet() {
             Ok(outlet) => outlet,
             Err(error) => {
-                self.forget(order, &batch);
+                self.forget(&batch);
                 return Err(error);
             }
         };
-        match outlet.send(batch.clone()) {
-            Ok(receipt) => {
-                let shared = self.clone();
-                let from = Arc::downgrade(&outlet);
-                receipt.then(move |outcome| shared.settled(order, batch, promise, outcome, from));
-                Ok(())
-            }
-            Err(SendError::Closed) if self.connect.is_some() => {
-                self.returned(order, batch, promise, Some(Arc::downgrade(&outlet)));
-                Ok(())
-            }
-            Err(error) => {
-                self.forget(order, &batch);
-                Err(error)
-            }
+        let (shared, held, from) = (self.clone(), batch.clone(), Arc::downgrade(&outlet));
+        let promise = Promise::hook(move |outcome| shared.settled(order, held, promise, outcome, from));
+        match outlet.send_promised(batch, promise) {
+            // The batch has come back by its promise, and goes over the next connection.
+            Err(SendError::Closed) if self.connect.is_some() => Ok(()),
+            other => other,
         }
     }
 
@@ -194,22 +190,24 @@ impl Shared {
             }
             Outcome::Lost if self.connect.is_some() => self.returned(order, batch, promise, Some(from)),
             outcome => {
-                self.lock().failing_since = None;
                 promise.settle(outcome);
-                self.forget(order, &batch);
+                self.forget(&batch);
             }
         }
     }
 
     /// A batch is settled: it is no longer under way.
-    fn forget(&self, order: u64, batch: &Batch) {
+    fn forget(&self, batch: &Batch) {
         let mut state = self.lock();
-        if state.under_way.remove(&order).is_some() {
-            state.events -= u64::from(batch.len());
-            state.bytes -= batch.bytes() as u64;
-        }
+        state.under_way = state.under_way.saturating_sub(1);
+        state.events = state.events.saturating_sub(u64::from(batch.len()));
+        state.bytes = state.bytes.saturating_sub(batch.bytes() as u64);
+        state.failing_since = None;
+        let somebody_waits = state.waiting > 0;
         drop(state);
-        self.changed.notify_all();
+        if somebody_waits {
+            self.changed.notify_all();
+        }
         if let Some(after) = self.after.lock().unwrap_or_else(|p| p.into_inner()).as_ref() {
             after();
         }
@@ -235,7 +233,7 @@ impl Shared {
         if state.fatal.is_some() {
             drop(state);
             drop(promise);
-            return self.forget(order, &batch);
+            return self.forget(&batch);
         }
         state.returned.insert(order, (batch, promise));
         state.failing_since.get_or_insert_with(Instant::now);
@@ -296,7 +294,7 @@ impl Shared {
         let mut state = self.lock();
         state.fatal.get_or_insert(error);
         state.mending = false;
-        state.under_way.clear();
+        state.under_way = 0;
         state.events = 0;
         state.bytes = 0;
         let lost = std::mem::take(&mut state.returned);
@@ -307,7 +305,7 @@ impl Shared {
 }
 
 impl Outlet for Resend {
-    fn send(&self, batch: Batch) -> Result<Receipt, SendError> {
+    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let mut state = self.0.lock();
         // What came back goes first, or the order is lost.
         while state.mending && state.fatal.is_none() {
@@ -318,13 +316,11 @@ impl Outlet for Resend {
         }
         state.next += 1;
         let order = state.next;
-        state.under_way.insert(order, Instant::now());
+        state.under_way += 1;
         state.events += u64::from(batch.len());
         state.bytes += batch.bytes() as u64;
         drop(state);
-        let (promise, receipt) = promise();
-        self.0.send_as(order, batch, promise)?;
-        Ok(receipt)
+        self.0.send_as(order, batch, promise)
     }
 
     fn flush(&self) -> Result<(), SendError> {
@@ -355,7 +351,7 @@ impl Outlet for Resend {
             }
         })?;
         let mut state = self.0.lock();
-        while (!state.under_way.is_empty() || state.mending) && state.fatal.is_none() {
+        while (state.under_way > 0 || state.mending) && state.fatal.is_none() {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(SendError::Temporary(
                     "the grace is over and not every batch was accepted".into(),
@@ -385,7 +381,7 @@ impl Outlet for Resend {
         Unsettled {
             events: state.events,
             bytes: state.bytes,
-            oldest: state.under_way.values().next().map(Instant::elapsed),
+            oldest: state.outlet.as_ref().and_then(|outlet| outlet.unsettled().oldest),
         }
     }
 }

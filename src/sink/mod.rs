@@ -1,5 +1,6 @@
 //! Sinks: what takes events to where they go. To add one: a file here, its `mod` line, its line below.
 
+pub mod logger;
 pub mod null;
 
 use crate::component::Spec;
@@ -7,9 +8,12 @@ use crate::stage::Sink;
 use clap::{Args, FromArgMatches};
 
 /// All sinks.
-pub const ALL: &[Spec<Box<dyn Sink>>] = &[row::<null::Null>("null")
-    .also(&["org.apache.flume.sink.NullSink"])
-    .shell(&[("logEveryNEvents", "0")])];
+pub const ALL: &[Spec<Box<dyn Sink>>] = &[
+    row::<logger::Logger>("logger").also(&["org.apache.flume.sink.LoggerSink"]),
+    row::<null::Null>("null")
+        .also(&["org.apache.flume.sink.NullSink"])
+        .shell(&[("logEveryNEvents", "0")]),
+];
 
 /// The line of a sink.
 pub const fn row<T: Args + FromArgMatches + Sink + 'static>(name: &'static str) -> Spec<Box<dyn Sink>> {

@@ -1,7 +1,11 @@
 //! Sources: what takes events in. The table below is the list of all of them.
 
 pub mod batches;
+pub mod exec;
+pub mod lines;
+pub mod netcat;
 pub mod seq;
+pub mod server;
 pub mod stdin;
 
 use crate::component::Spec;
@@ -10,6 +14,17 @@ use clap::{Args, FromArgMatches};
 
 /// All sources.
 pub const ALL: &[Spec<Source>] = &[
+    polled::<exec::Exec>("exec")
+        .also(&["org.apache.flume.source.ExecSource"])
+        .positional("command")
+        .shell(&[
+            ("batchSize", "1000"),
+            ("batchTimeout", "100"),
+            ("logStdErr", "true"),
+        ]),
+    event_driven::<netcat::Netcat>("netcat")
+        .also(&["org.apache.flume.source.NetcatSource"])
+        .shell(&[("bind", "127.0.0.1")]),
     polled::<seq::Seq>("seq")
         .also(&["org.apache.flume.source.SequenceGeneratorSource"])
         .shell(&[("batchSize", "1000")]),

@@ -18,7 +18,7 @@ pub struct Seq {
     #[arg(skip)]
     made: u64,
     #[arg(skip)]
-    number: Decimal,
+    number: Numbered,
 }
 
 impl PollableSource for Seq {
@@ -28,9 +28,9 @@ impl PollableSource for Seq {
             return Ok(Status::Finished);
         }
         let count = left.min(u64::from(self.batch_size)) as u32;
-        let mut batch = BatchBuilder::with_room(count as usize * (2 + self.number.digits().len() + 1));
+        let mut batch = BatchBuilder::with_room(count as usize * (self.number.event().len() + 1));
         for _ in 0..count {
-            batch.push_body(self.number.digits());
+            batch.push_prepared(self.number.event());
             self.number.increment();
         }
         self.made += u64::from(count);
@@ -39,36 +39,50 @@ impl PollableSource for Seq {
     }
 }
 
-/// A number as decimal digits, counted up in place.
-struct Decimal {
-    digits: [u8; 20],
+/// An encoded event whose body is a number in decimal, counted up in place.
+struct Numbered {
+    bytes: [u8; 22],
     from: usize,
 }
 
-impl Default for Decimal {
+impl Default for Numbered {
     fn default() -> Self {
-        Decimal {
-            digits: [b'0'; 20],
-            from: 19,
-        }
+        let mut numbered = Numbered {
+            bytes: [b'0'; 22],
+            from: 0,
+        };
+        numbered.begin_at(21);
+        numbered
     }
 }
 
-impl Decimal {
+impl Numbered {
+    /// The digits begin at this byte: in front of them stand an empty map and their number.
+    fn begin_at(&mut self, digits: usize) {
+        self.from = digits - 2;
+        self.bytes[digits - 2] = 0;
+        self.bytes[digits - 1] = ((self.bytes.len() - digits) * 2) as u8;
+    }
+
     #[inline]
-    fn digits(&self) -> &[u8] {
-        &self.digits[self.from..]
+    fn event(&self) -> &[u8] {
+        &self.bytes[self.from..]
     }
 
     #[inline]
     fn increment(&mut self) {
-        for at in (0..self.digits.len()).rev() {
-            if self.digits[at] < b'9' {
-                self.digits[at] += 1;
-                self.from = self.from.min(at);
+        let first = self.from + 2;
+        for at in (first..self.bytes.len()).rev() {
+            if self.bytes[at] < b'9' {
+                self.bytes[at] += 1;
                 return;
             }
-            self.digits[at] = b'0';
+            self.bytes[at] = b'0';
+        }
+        // All nines: one digit more. Twenty digits are more than anybody waits for.
+        if first > 2 {
+            self.bytes[first - 1] = b'1';
+            self.begin_at(first - 1);
         }
     }
 }
@@ -76,13 +90,16 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventRef;
 
     #[test]
-    fn digits_count_as_numbers_do() {
-        let mut decimal = Decimal::default();
+    fn bodies_count_as_numbers_do() {
+        let mut numbered = Numbered::default();
         for number in 0..1_234u32 {
-            assert_eq!(decimal.digits(), number.to_string().as_bytes());
-            decimal.increment();
+            let (event, length) = EventRef::decode(numbered.event()).unwrap();
+            assert_eq!(event.body(), number.to_string().as_bytes());
+            assert_eq!(length, numbered.event().len());
+            numbered.increment();
         }
     }
 }

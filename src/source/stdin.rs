@@ -1,168 +1,187 @@
-//! `stdin`: lines, JSON events or raw blocks from standard input.
+//! `stdin`: lines, JSON events or raw blocks from standard input; `flume send` has it read files, too.
 
-use super::batches::{Batches, Filling};
+use super::batches::Batches;
+use super::lines::{Cutting, Format, LineEnd, LongLines, Read, Reading};
 use crate::exit::{StageError, StageResult};
-use crate::fd::{self, FdKind, Woken};
+use crate::fd::{self, FdKind};
+use crate::say;
 use crate::stage::{ChannelProcessor, PollableSource, Status};
-use rustix::event::PollFlags;
-use std::os::fd::AsFd;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-/// Bytes read at once.
-const READ: usize = 256 << 10;
+/// Pipes are set to this size: 64 KiB halves the rate, more gains nothing and eats the user's quota.
+const PIPE_SIZE: usize = 256 << 10;
 
 /// Make an event of each line of standard input.
+///
+/// A line ends with LF; its bytes are kept as they are, also those that are no UTF-8. A line that should be
+/// JSON and is none is kept as it is, with the reason in the header flume.json.error; blank lines between
+/// events in JSON are nothing.
 #[derive(clap::Args)]
 pub struct Stdin {
+    /// What an event is: a line, a line of JSON such as {"headers":{"k":"v"},"body":"text"}, or the bytes
+    /// of one read.
+    #[arg(long, id = "format", default_value = "line", value_name = "FORMAT")]
+    format: Format,
+    #[command(flatten)]
+    long: LongLines,
     #[command(flatten)]
     batches: Batches,
+    /// Files to read one after the other in the place of standard input.
     #[arg(skip)]
-    state: Option<State>,
+    files: Option<VecDeque<PathBuf>>,
+    #[arg(skip)]
+    input: Option<Input>,
 }
 
-struct State {
-    filling: Filling,
-    buffer: Vec<u8>,
-    /// Bytes of the buffer that are events already.
-    used: usize,
-    /// Where the next byte of the buffer that is no event yet stands in the input.
-    position: u64,
-    /// Where a seekable input stood at the start.
+struct Input {
+    fd: OwnedFd,
+    kind: FdKind,
+    reading: Reading,
+    /// Where a seekable standard input stood at the start: who reads on after us finds the first line that
+    /// nobody has accepted.
     start: Option<u64>,
-    /// Up to where everything was accepted.
-    accepted: Arc<AtomicU64>,
 }
 
-impl PollableSource for Stdin {
-    fn start(&mut self, _to: &Arc<ChannelProcessor>) -> StageResult {
-        let stdin = std::io::stdin();
-        let kind =
-            fd::kind(&stdin).map_err(|error| StageError::Failed(format!("standard input: {error}")))?;
-        let start = match kind {
-            FdKind::File => rustix::fs::seek(&stdin, rustix::fs::SeekFrom::Current(0)).ok(),
-            _ => None,
+impl Stdin {
+    /// Read these files in the place of standard input.
+    pub fn reading_files(mut self, files: Vec<PathBuf>) -> Self {
+        self.files = Some(files.into());
+        self
+    }
+
+    fn reading(&self, input: &str, to: &ChannelProcessor) -> Reading {
+        let cutting = Cutting {
+            format: self.format,
+            end: LineEnd::Lf,
+            long: self.long.clone(),
         };
-        self.state = Some(State {
-            filling: Filling::new(&self.batches),
-            buffer: Vec::with_capacity(2 * READ),
-            used: 0,
-            position: 0,
+        Reading::new(&self.batches, &cutting, input, to)
+    }
+
+    fn open_standard_input(&mut self, to: &ChannelProcessor) -> StageResult {
+        let failed =
+            |error: std::io::Error| StageError::Failed(format!("standard input cannot be used: {error}"));
+        let fd = std::io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+        let kind = fd::kind(&fd).map_err(failed)?;
+        let mut start = None;
+        match kind {
+            FdKind::File => start = rustix::fs::seek(&fd, rustix::fs::SeekFrom::Current(0)).ok(),
+            FdKind::Pipe => {
+                // It works at any size.
+                let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_SIZE);
+            }
+            FdKind::Terminal => say::info(
+                to.counters().name(),
+                "reading from the terminal: each line is an event, Ctrl-D on an empty line ends",
+            ),
+            FdKind::Other => {
+                return Err(StageError::Usage(
+                    "standard input is a directory or the like: it has no lines to read".into(),
+                ));
+            }
+            FdKind::Socket | FdKind::Device => {}
+        }
+        let reading = self.reading("standard input", to);
+        self.input = Some(Input {
+            fd,
+            kind,
+            reading,
             start,
-            accepted: Arc::default(),
         });
         Ok(())
     }
 
+    /// Open the next file; false after the last one.
+    fn open_next_file(&mut self, to: &ChannelProcessor) -> Result<bool, StageError> {
+        self.input = None;
+        let Some(path) = self.files.as_mut().and_then(VecDeque::pop_front) else {
+            return Ok(false);
+        };
+        let name = path.display().to_string();
+        let failed = |error: std::io::Error| StageError::Failed(format!("{name} cannot be read: {error}"));
+        let fd: OwnedFd = File::open(&path).map_err(failed)?.into();
+        let kind = fd::kind(&fd).map_err(failed)?;
+        self.input = Some(Input {
+            fd,
+            kind,
+            reading: self.reading(&name, to),
+            start: None,
+        });
+        Ok(true)
+    }
+}
+
+/// All of them can be opened: a wrong name is found before anything was taken.
+fn check_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> StageResult {
+    for path in files {
+        let meta = std::fs::metadata(path).and_then(|meta| match meta.is_file() {
+            true => File::open(path).map(|_| meta),
+            false => Ok(meta),
+        });
+        match meta {
+            Ok(meta) if meta.is_dir() => {
+                return Err(StageError::Usage(format!("{} is a directory", path.display())));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                return Err(StageError::Usage(format!(
+                    "{} cannot be read: {error}",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl PollableSource for Stdin {
+    fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
+        match &self.files {
+            Some(files) => {
+                check_files(files)?;
+                self.open_next_file(to).map(drop)
+            }
+            None => self.open_standard_input(to),
+        }
+    }
+
     fn process(&mut self, to: &Arc<ChannelProcessor>) -> Result<Status, StageError> {
-        let Some(state) = &mut self.state else {
+        let Some(input) = &mut self.input else {
             return Ok(Status::Finished);
         };
-        match state.read(to)? {
-            Read::Some => {
-                state.cut_lines(to)?;
-                Ok(Status::Ready)
-            }
-            Read::Nothing => Ok(Status::Ready),
+        match input
+            .reading
+            .step(input.fd.as_fd(), input.kind == FdKind::File, to)?
+        {
+            Read::Some | Read::Nothing => Ok(Status::Ready),
             Read::End => {
-                state.last_line();
-                state.submit(to)?;
+                input.reading.finish(to)?;
+                if self.files.is_some() && self.open_next_file(to)? {
+                    return Ok(Status::Ready);
+                }
                 Ok(Status::Finished)
             }
         }
     }
 
+    fn hand_on_rest(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
+        match &mut self.input {
+            // What was read from a pipe can not be given back.
+            Some(input) if input.start.is_none() && input.kind != FdKind::File => input.reading.finish(to),
+            _ => Ok(()),
+        }
+    }
+
     fn stop(&mut self) -> StageResult {
-        if let Some((state, start)) = self.state.as_ref().and_then(|state| Some((state, state.start?))) {
-            // Whoever reads on after us finds the first line that nobody has accepted.
-            let at = start + state.accepted.load(Ordering::SeqCst);
-            let _ = rustix::fs::seek(std::io::stdin(), rustix::fs::SeekFrom::Start(at));
+        if let Some((input, start)) = self.input.as_ref().and_then(|input| Some((input, input.start?))) {
+            let at = start + input.reading.accepted();
+            // Best effort, for who shares the descriptor.
+            let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(at));
         }
         Ok(())
     }
-}
-
-enum Read {
-    Some,
-    Nothing,
-    End,
-}
-
-impl State {
-    /// Read what is there; wait for it, but not beyond the batch's time.
-    fn read(&mut self, to: &Arc<ChannelProcessor>) -> Result<Read, StageError> {
-        let stdin = std::io::stdin();
-        if self.start.is_none() {
-            let now = fd::wait(stdin.as_fd(), PollFlags::IN, &[], Some(Instant::now()));
-            if !matches!(now, Ok(Woken::Ready)) {
-                to.flush()?;
-                let bell = to.stop().bell();
-                let woken = fd::wait(stdin.as_fd(), PollFlags::IN, &[bell], self.filling.deadline());
-                match woken.map_err(cannot_read)? {
-                    Woken::Ready => {}
-                    Woken::Timeout => {
-                        self.submit(to)?;
-                        return Ok(Read::Nothing);
-                    }
-                    Woken::Bell => {
-                        self.submit(to)?;
-                        return Ok(Read::Nothing);
-                    }
-                }
-            }
-        }
-        self.buffer.drain(..self.used);
-        self.used = 0;
-        match fd::read_onto(&stdin, &mut self.buffer, READ) {
-            Ok(0) => Ok(Read::End),
-            Ok(_) => Ok(Read::Some),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(Read::Nothing)
-            }
-            Err(error) => Err(cannot_read(error)),
-        }
-    }
-
-    fn cut_lines(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        while let Some(end) = memchr::memchr(b'\n', &self.buffer[self.used..]) {
-            self.filling
-                .events
-                .push_body(&self.buffer[self.used..self.used + end]);
-            self.used += end + 1;
-            self.position += end as u64 + 1;
-            if self.filling.is_full() {
-                self.submit(to)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn last_line(&mut self) {
-        let rest = self.buffer.len() - self.used;
-        if rest > 0 {
-            self.filling.events.push_body(&self.buffer[self.used..]);
-            self.used += rest;
-            self.position += rest as u64;
-        }
-    }
-
-    fn submit(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        if self.filling.events.is_empty() {
-            return Ok(());
-        }
-        let (accepted, position) = (self.accepted.clone(), self.position);
-        to.submit(self.filling.finish(), move || {
-            accepted.store(position, Ordering::SeqCst)
-        })
-    }
-}
-
-fn cannot_read(error: std::io::Error) -> StageError {
-    StageError::Failed(format!("standard input cannot be read: {error}"))
 }

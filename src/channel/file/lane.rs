@@ -1,0 +1,261 @@
+//! The segment that one process appends to: made, written, synced, published, sealed.
+
+use super::Sync;
+use super::core::Core;
+use super::disk::DiskFile;
+use super::index::{Amount, Entry, Index, Maker};
+use super::place::failed;
+use super::segment::{self, Ready, Totals};
+use crate::channel::ChannelError;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The first step in which room is set aside; each is twice the one before.
+const FIRST_STEP: u64 = 1 << 20;
+
+/// A segment that we made and append to.
+pub struct Lane {
+    number: u64,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    index: Index,
+    /// Where the next group goes.
+    at: u64,
+    frames: u32,
+    amount: Amount,
+    reserved: u64,
+    step: u64,
+    /// Something was published and not synced yet.
+    unsynced: bool,
+}
+
+/// Bytes and frames.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Room {
+    pub bytes: u64,
+    pub frames: usize,
+}
+
+impl Room {
+    /// There is room for as much.
+    pub fn holds(self, other: Room) -> bool {
+        other.bytes <= self.bytes && other.frames <= self.frames
+    }
+}
+
+/// Room in a new segment.
+pub fn room_of_new(core: &Core) -> Room {
+    Room {
+        bytes: core.config.segment_bytes.saturating_sub(segment::HEAD),
+        frames: segment::cap_for(core.config.segment_bytes) as usize,
+    }
+}
+
+impl Lane {
+    /// Make a segment. The index comes first, so that whoever sees the segment of a living putter finds it;
+    /// the segment counts when its name is synced, and only then is anything put into it.
+    pub fn create(core: &Core) -> Result<Lane, ChannelError> {
+        let numbers = core.place.numbers();
+        let number = core
+            .table
+            .draw_number(&core.place, &*core.disk)
+            .map_err(|error| failed("set segment numbers aside in", &numbers, &error))?;
+        let dir = (number % core.place.data.len() as u64) as usize;
+        let path = core.place.segment(dir, number);
+        let index_path = core.table.index_path(number);
+        let index = make_index(core, number, &index_path)
+            .map_err(|error| failed("make the index", &index_path, &error))?;
+        let made = check_free(core, &path, FIRST_STEP)
+            .and_then(|()| make_file(core, dir, number, &path, index.cap()));
+        let file = made.inspect_err(|_| {
+            let _ = std::fs::remove_file(&index_path);
+        })?;
+        index.set_inode(
+            file.identity()
+                .map_err(|error| failed("look at", &path, &error))?
+                .0,
+        );
+        core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
+        Ok(Lane {
+            number,
+            path,
+            file,
+            index,
+            at: segment::HEAD,
+            frames: 0,
+            amount: Amount::default(),
+            reserved: segment::HEAD,
+            step: FIRST_STEP,
+            unsynced: false,
+        })
+    }
+
+    /// What still goes in.
+    pub fn room(&self, core: &Core) -> Room {
+        Room {
+            bytes: core.config.segment_bytes.saturating_sub(self.at),
+            frames: (self.index.cap() - self.frames) as usize,
+        }
+    }
+
+    /// Set room aside for a group, with more for those that come.
+    pub fn reserve(&mut self, core: &Core, bytes: u64) -> Result<(), ChannelError> {
+        let end = self.at + bytes;
+        if end <= self.reserved {
+            return Ok(());
+        }
+        let generous = (self.reserved + self.step)
+            .min(core.config.segment_bytes)
+            .max(end);
+        for upto in [generous, end] {
+            let more = upto - self.reserved;
+            let done = check_free(core, &self.path, more).and_then(|()| {
+                let reserved = self.file.reserve(self.reserved, more);
+                reserved.map_err(|error| failed("set room aside in", &self.path, &error))
+            });
+            match done {
+                Ok(()) => {
+                    self.reserved = upto;
+                    self.step *= 2;
+                    return Ok(());
+                }
+                Err(error) if upto == end => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
+    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Vec<Entry>, Broken> {
+        let written = segment::write_group(&*self.file, self.number, self.frames, self.at, puts);
+        written.map_err(|error| {
+            let told = failed("write", &self.path, &error);
+            // A whole frame of a put that failed must not be found if we die now.
+            let blank = [0; crate::wire::HEADER];
+            match self.file.write_at(&mut [IoSlice::new(&blank)], self.at) {
+                Ok(()) => Broken::Put(told),
+                Err(_) => Broken::Lane(told),
+            }
+        })
+    }
+
+    /// What was written is on the disk when this returns well. After a failure the segment is of no more
+    /// use: the system may have forgotten what it could not write and call the next sync a success.
+    pub fn sync(&mut self) -> Result<(), Broken> {
+        let synced = self.file.sync();
+        synced.map_err(|error| Broken::Lane(failed("sync", &self.path, &error)))
+    }
+
+    /// Show a group that was written (and synced, where that was asked for) to the takers.
+    pub fn publish(&mut self, core: &Core, entries: &[Entry]) {
+        for (frame, entry) in (self.frames..).zip(entries) {
+            self.index.set_entry(frame, *entry);
+            self.at = u64::from(entry.offset) + crate::wire::HEADER as u64 + u64::from(entry.length);
+            self.amount.add(Amount {
+                events: entry.events.into(),
+                bytes: entry.raw.into(),
+            });
+        }
+        self.frames += entries.len() as u32;
+        self.unsynced = core.config.sync != Sync::Always;
+        self.index.commit(self.frames, self.amount);
+        core.table.put_bell().ring();
+    }
+
+    /// The file, if something in it is published and not synced.
+    pub fn take_unsynced(&mut self) -> Option<(PathBuf, Arc<dyn DiskFile>)> {
+        std::mem::take(&mut self.unsynced).then(|| (self.path.clone(), self.file.clone()))
+    }
+
+    /// Something in it is published and not synced.
+    pub fn is_unsynced(&self) -> bool {
+        self.unsynced
+    }
+
+    /// Append no more. What was not published is cut off, and the totals are noted for who counts later;
+    /// both are only help, so that their failure is none.
+    pub fn seal(mut self, core: &Core) {
+        let totals = Totals {
+            frames: self.frames,
+            amount: self.amount,
+        };
+        let _ = segment::write_totals(&*self.file, self.number, totals);
+        let _ = self.file.truncate(self.at);
+        if core.config.sync != Sync::Never
+            && let Some((path, file)) = self.take_unsynced()
+            && let Err(error) = file.sync()
+        {
+            (core.report)(&failed("sync", &path, &error).to_string());
+        }
+        self.index.seal();
+        core.table.put_bell().ring_for_sleepers();
+    }
+}
+
+/// What a failure leaves.
+pub enum Broken {
+    /// The put failed, the next one may go to the same segment.
+    Put(ChannelError),
+    /// The segment is of no more use.
+    Lane(ChannelError),
+}
+
+fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
+    let hidden = core.table.private_path();
+    let maker = Maker {
+        number,
+        cap: segment::cap_for(core.config.segment_bytes),
+        owner: core.table.me(),
+    };
+    let made =
+        Index::create(&hidden, &maker).and_then(|index| std::fs::hard_link(&hidden, path).map(|()| index));
+    let _ = std::fs::remove_file(&hidden);
+    made
+}
+
+fn make_file(
+    core: &Core,
+    dir: usize,
+    number: u64,
+    path: &Path,
+    cap: u32,
+) -> Result<Arc<dyn DiskFile>, ChannelError> {
+    let told = |error: io::Error| failed("make", path, &error);
+    let file = core.disk.create(path).map_err(told)?;
+    let head = segment::head(number, cap);
+    let ready = file
+        .reserve(0, segment::HEAD)
+        .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))
+        .and_then(|()| file.sync())
+        .and_then(|()| core.disk.sync_dir(&core.place.data[dir]));
+    match ready {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            let _ = core.disk.unlink(path);
+            Err(told(error))
+        }
+    }
+}
+
+/// So much may be used without going below what stays free.
+fn check_free(core: &Core, path: &Path, more: u64) -> Result<(), ChannelError> {
+    let least = core.config.min_free;
+    if least == 0 {
+        return Ok(());
+    }
+    let directory = path.parent().unwrap_or(path);
+    let free = core
+        .disk
+        .free(directory)
+        .map_err(|error| failed("ask for the free space of", directory, &error))?;
+    if free >= least.saturating_add(more) {
+        return Ok(());
+    }
+    Err(ChannelError::Full(format!(
+        "the file system of {} has {free} bytes free, {least} have to stay free; make room or lower the limit",
+        directory.display()
+    )))
+}

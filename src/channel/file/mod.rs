@@ -1,0 +1,515 @@
+//! The file channel: a directory of segments that any number of processes put into and take from.
+//!
+//! # The crash protocol
+//!
+//! What is written in which order, and why a kill or a power cut at any point between is safe. Nobody
+//! serves the others: each step is done by whoever needs it, and any survivor goes on where another died.
+//!
+//! | what | in this order | why it is safe |
+//! |---|---|---|
+//! | marker | hidden file, sync, link, sync of the directory; only then anything else | a directory without a marker is empty or somebody else's |
+//! | number ([`table`]) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
+//! | new segment ([`lane`]) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
+//! | put ([`put`]) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
+//! | failed sync | seal at `committed`, cut off, refuse all who waited, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
+//! | dead putter ([`recover`]) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
+//! | claim ([`take`]) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
+//! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
+//! | accept ([`accept`]) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
+//! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
+//! | index lost ([`recover`]) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
+//!
+//! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
+//! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
+//!
+//! Layers, each knowing only those before it: [`shm`] and [`disk`], [`index`] and [`segment`], [`place`] and
+//! [`table`], [`accept`] and [`recover`], [`registry`] and [`lane`], [`put`] and [`take`], this.
+
+mod accept;
+mod browse;
+mod clerk;
+mod core;
+mod disk;
+mod index;
+mod lane;
+mod place;
+mod put;
+mod recover;
+mod registry;
+mod segment;
+pub mod settings;
+mod shm;
+mod table;
+mod take;
+#[cfg(test)]
+mod tests;
+
+pub use browse::{Status, browse, status};
+pub use place::looks_like_channel;
+
+use self::clerk::{Clerk, Desk};
+use self::core::Core;
+use self::disk::{Disk, RealDisk};
+use self::index::{ACCEPTED, Index, WAITING};
+use self::place::Place;
+use self::put::{Putter, lock};
+use self::registry::Registry;
+use self::table::Table;
+use self::take::{Claimed, Looked, Read};
+use super::{Channel, ChannelError, Fill, Taken};
+use crate::ack::{Delivery, Refusal, Settle};
+use crate::event::Batch;
+use crate::wire::Compression;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+/// When what was put is synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// Before a put returns.
+    #[default]
+    Always,
+    /// Each so often: a power cut loses what was put since.
+    Every(Duration),
+    /// When the system likes: a power cut loses what was put in the last half minute or so.
+    Never,
+}
+
+/// What a process does with the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Put only.
+    Put,
+    /// Take only.
+    Take,
+    /// Both.
+    Both,
+}
+
+/// Settings of a file channel.
+#[derive(Clone)]
+pub struct Config {
+    /// The channel's directory.
+    pub directory: PathBuf,
+    /// Acceptances and tables; `checkpoint` in the directory by default.
+    pub checkpoint_dir: Option<PathBuf>,
+    /// Segments, spread over all of these; `data` in the directory by default.
+    pub data_dirs: Vec<PathBuf>,
+    /// Events that it may hold; 0 without a bound.
+    pub capacity: u64,
+    /// Bytes of encoded events that it may hold; 0 without a bound.
+    pub max_bytes: u64,
+    /// Bytes of the file system that stay free.
+    pub min_free: u64,
+    /// Bytes of a segment; a single put that is larger still goes into one.
+    pub segment_bytes: u64,
+    /// How long a put waits for room.
+    pub keep_alive: Duration,
+    /// When puts are synced.
+    pub sync: Sync,
+    /// An acceptance is on the disk when it returns, instead of within 100 ms.
+    pub sync_take_always: bool,
+    /// How payloads are stored.
+    pub compression: Compression,
+    /// Make the channel if it is missing.
+    pub create: bool,
+    /// Called with a sentence about something that a person may want to know.
+    pub report: Arc<dyn Fn(&str) + Send + std::marker::Sync>,
+}
+
+impl Config {
+    /// Everything by default: no bounds, synced always, segments of 64 MiB, nothing reported.
+    pub fn new(directory: impl Into<PathBuf>) -> Config {
+        Config {
+            directory: directory.into(),
+            checkpoint_dir: None,
+            data_dirs: Vec::new(),
+            capacity: 0,
+            max_bytes: 0,
+            min_free: 0,
+            segment_bytes: 64 << 20,
+            keep_alive: Duration::from_secs(3),
+            sync: Sync::Always,
+            sync_take_always: false,
+            compression: Compression::None,
+            create: true,
+            report: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// Bytes that a segment has at least and at most; a larger one would have offsets of more than 32 bits.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;
+/// How long the claims of a process that was stopped stay its own.
+const LEASE: Duration = Duration::from_secs(5);
+/// How often acceptances are logged and synced.
+const LOG_EVERY: Duration = Duration::from_millis(100);
+
+/// A file channel.
+pub struct FileChannel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    core: Core,
+    role: Role,
+    registry: Mutex<Registry>,
+    putter: Putter,
+    log: accept::AcceptLog,
+    /// Segments of which something was accepted since the last log.
+    touched: Mutex<HashMap<u64, Arc<Index>>>,
+    /// Segments were removed and their directory not synced since.
+    removed: AtomicBool,
+    /// The log failed, and that was said.
+    log_failed: AtomicBool,
+    /// Claims that we hold.
+    outstanding: AtomicU64,
+    wakes: AtomicU64,
+    finished: AtomicBool,
+    keeper: Clerk,
+    lessee: Clerk,
+}
+
+impl FileChannel {
+    /// Open, and make it if it is missing and may be made.
+    pub fn open(config: Config, role: Role) -> Result<Arc<FileChannel>, ChannelError> {
+        FileChannel::open_on(config, role, Arc::new(RealDisk), LEASE)
+    }
+
+    fn open_on(
+        mut config: Config,
+        role: Role,
+        disk: Arc<dyn Disk>,
+        lease: Duration,
+    ) -> Result<Arc<FileChannel>, ChannelError> {
+        config.segment_bytes = config
+            .segment_bytes
+            .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let place = Place::open(&config, &*disk)?;
+        let table = Table::attach(&place, &*disk, lease)?;
+        let accepted = accept::read_all(&place.acceptances(), &*disk)?;
+        let core = Core {
+            report: config.report.clone(),
+            config,
+            place,
+            disk,
+            table,
+            accepted,
+        };
+        let inner = Arc::new(Inner {
+            core,
+            role,
+            registry: Mutex::default(),
+            putter: Putter::default(),
+            log: accept::AcceptLog::default(),
+            touched: Mutex::default(),
+            removed: AtomicBool::new(false),
+            log_failed: AtomicBool::new(false),
+            outstanding: AtomicU64::new(0),
+            wakes: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+            keeper: Clerk::default(),
+            lessee: Clerk::default(),
+        });
+        if role != Role::Put {
+            inner.log.collect(&inner.core).or_else(on_full_disk)?;
+        }
+        Inner::start(&inner, lease)?;
+        Ok(Arc::new(FileChannel { inner }))
+    }
+
+    /// Nothing waits and nothing is held by a process that died; what living takers hold does not count.
+    pub fn is_drained(&self) -> Result<bool, ChannelError> {
+        take::is_drained(&self.inner.core, &mut lock(&self.inner.registry))
+    }
+}
+
+/// Logs that cannot be collected now do no harm.
+fn on_full_disk(error: ChannelError) -> Result<(), ChannelError> {
+    match error {
+        ChannelError::Failed(_) => Ok(()),
+        other => Err(other),
+    }
+}
+
+impl Inner {
+    fn start(this: &Arc<Inner>, lease: Duration) -> Result<(), ChannelError> {
+        let told = |error: std::io::Error| ChannelError::Failed(format!("cannot start a thread: {error}"));
+        let period = match this.core.config.sync {
+            Sync::Every(period) => period.min(LOG_EVERY),
+            _ => LOG_EVERY,
+        };
+        let (one, other) = (Arc::downgrade(this), Arc::downgrade(this));
+        let work = move || on(&other, Inner::keep);
+        let look = move || desk(&one, Inner::has_to_keep);
+        this.keeper
+            .start("channel log", period, look, work)
+            .map_err(told)?;
+        let (one, other) = (Arc::downgrade(this), Arc::downgrade(this));
+        let work = move || on(&other, |inner| inner.core.table.renew());
+        let look = move || desk(&one, |inner| inner.outstanding.load(Ordering::SeqCst) > 0);
+        // Not the same thread: a slow disk must not make us look dead.
+        this.lessee
+            .start("channel lease", lease / 5, look, work)
+            .map_err(told)
+    }
+
+    fn has_to_keep(&self) -> bool {
+        let syncs = matches!(self.core.config.sync, Sync::Every(_));
+        self.removed.load(Ordering::SeqCst)
+            || !lock(&self.touched).is_empty()
+            || syncs && self.putter.has_unsynced()
+    }
+
+    /// What is done each 100 ms while there is something to do.
+    fn keep(&self) {
+        if matches!(self.core.config.sync, Sync::Every(_)) {
+            self.putter.sync(&self.core);
+        }
+        match self.log_takes() {
+            Ok(()) => self.log_failed.store(false, Ordering::SeqCst),
+            Err(error) if !self.log_failed.swap(true, Ordering::SeqCst) => {
+                (self.core.report)(&format!("{error}; acceptances are noted when it works again"));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn log_takes(&self) -> Result<(), ChannelError> {
+        let told = |error| place::failed("note acceptances in", &self.core.place.acceptances(), &error);
+        let touched = std::mem::take(&mut *lock(&self.touched));
+        if !touched.is_empty()
+            && let Err(error) = self.log.note(&self.core, &touched)
+        {
+            lock(&self.touched).extend(touched);
+            return Err(told(error));
+        }
+        if self.removed.swap(false, Ordering::SeqCst) {
+            let synced = self.core.sync_data_dirs();
+            synced
+                .inspect_err(|_| self.removed.store(true, Ordering::SeqCst))
+                .map_err(told)?;
+        }
+        Ok(())
+    }
+
+    /// A frame has become accepted.
+    fn accepted(&self, claimed: &Claimed) {
+        let index = &claimed.opened.index;
+        lock(&self.touched).insert(claimed.number, index.clone());
+        if self.core.config.sync_take_always {
+            self.keep();
+        }
+        self.core.table.space_bell().ring_for_sleepers();
+        if index.is_drained() && lock(&self.registry).dispose(&self.core, claimed.number, index) {
+            lock(&self.touched).remove(&claimed.number);
+            self.removed.store(true, Ordering::SeqCst);
+        }
+        self.keeper.nudge();
+    }
+
+    /// We hold one claim less.
+    fn released(&self) {
+        let was = self.outstanding.fetch_sub(1, Ordering::SeqCst);
+        if was == 1 && self.finished.load(Ordering::SeqCst) {
+            self.core.table.put_bell().ring();
+        }
+    }
+
+    /// A frame waits again, behind the place where takers look.
+    fn came_back(&self) {
+        self.core.table.rewinds().fetch_add(1, Ordering::SeqCst);
+        self.core.table.put_bell().ring();
+    }
+
+    /// Claim what there is. `at_end`: nobody here will put any more, and nothing that we hold can come back.
+    ///
+    /// Our claims are counted under the lock under which they are made. So what was counted when the scan
+    /// began is what there was during all of it.
+    fn look(&self) -> Result<(Looked, bool), ChannelError> {
+        let mut registry = lock(&self.registry);
+        let at_end = self.finished.load(Ordering::SeqCst) && self.outstanding.load(Ordering::SeqCst) == 0;
+        let looked = take::claim_next(&self.core, &mut registry)?;
+        if matches!(looked, Looked::Claimed(_)) {
+            self.outstanding.fetch_add(1, Ordering::SeqCst);
+            drop(registry);
+            self.lessee.nudge();
+        }
+        Ok((looked, at_end))
+    }
+
+    /// Read what was claimed; `None` if it is lost for good.
+    fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<Delivery>, ChannelError> {
+        match take::read(&this.core, &claimed) {
+            Ok(Read::Batch(batch)) => {
+                let inner = this.clone();
+                Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
+            }
+            Ok(Read::Damaged(what)) => {
+                claimed.opened.index.set_damaged();
+                (this.core.report)(&format!("{what}; the segment goes to the quarantine"));
+                if take::settle(&claimed, ACCEPTED) {
+                    this.accepted(&claimed);
+                }
+                this.released();
+                Ok(None)
+            }
+            Err(error) => {
+                take::settle(&claimed, WAITING);
+                this.came_back();
+                this.released();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn desk(inner: &Weak<Inner>, is_busy: impl Fn(&Inner) -> bool) -> Desk {
+    match inner.upgrade() {
+        None => Desk::Closed,
+        Some(inner) if is_busy(&inner) => Desk::Busy,
+        Some(_) => Desk::Idle,
+    }
+}
+
+fn on(inner: &Weak<Inner>, work: impl Fn(&Inner)) {
+    if let Some(inner) = inner.upgrade() {
+        work(&inner);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.keeper.stop();
+        self.lessee.stop();
+        self.putter.close(&self.core);
+        self.keep();
+        if self.role != Role::Put {
+            self.log.close(&self.core);
+        }
+    }
+}
+
+/// The obligation of a batch that was taken.
+struct Ticket {
+    inner: Arc<Inner>,
+    claimed: Claimed,
+}
+
+impl Settle for Ticket {
+    fn accept(self: Box<Self>) {
+        if take::settle(&self.claimed, ACCEPTED) {
+            self.inner.accepted(&self.claimed);
+        } else {
+            (self.inner.core.report)(&format!(
+                "frame {} of segment {} in {} was given to another taker while this process was stopped; \
+                 it is delivered twice",
+                self.claimed.frame,
+                self.claimed.number,
+                self.inner.core.place.directory.display()
+            ));
+        }
+        self.inner.released();
+    }
+
+    fn refuse(self: Box<Self>, _: Refusal) {
+        if take::settle(&self.claimed, WAITING) {
+            self.inner.came_back();
+        }
+        self.inner.released();
+    }
+}
+
+impl FileChannel {
+    fn check_role(&self, forbidden: Role, what: &str) -> Result<(), ChannelError> {
+        if self.inner.role != forbidden {
+            return Ok(());
+        }
+        let directory = self.inner.core.place.directory.display();
+        Err(place::unusable(format!("{directory} was opened to {what} only")))
+    }
+}
+
+impl Channel for FileChannel {
+    fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
+        self.check_role(Role::Take, "take")?;
+        let inner = &*self.inner;
+        inner.putter.put(&inner.core, &inner.registry, batches)?;
+        if matches!(inner.core.config.sync, Sync::Every(_)) {
+            inner.keeper.nudge();
+        }
+        Ok(())
+    }
+
+    fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
+        self.check_role(Role::Put, "put")?;
+        let inner = &self.inner;
+        let bell = inner.core.table.put_bell();
+        let wakes = inner.wakes.load(Ordering::SeqCst);
+        loop {
+            let seen = bell.look();
+            let foreign = match inner.look()? {
+                (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
+                    Some(delivery) => return Ok(Taken::Delivery(delivery)),
+                    None => continue,
+                },
+                (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
+                (Looked::Nothing { foreign }, false) => foreign,
+            };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if inner.wakes.load(Ordering::SeqCst) != wakes || left.is_some_and(|left| left.is_zero()) {
+                return Ok(Taken::Empty);
+            }
+            let sweep = foreign.then_some(take::SWEEP);
+            bell.sleep(seen, left.into_iter().chain(sweep).min());
+        }
+    }
+
+    fn finish_put(&self) {
+        self.inner.finished.store(true, Ordering::SeqCst);
+        self.inner.core.table.put_bell().ring();
+    }
+
+    fn wake(&self) {
+        self.inner.wakes.fetch_add(1, Ordering::SeqCst);
+        self.inner.core.table.put_bell().ring();
+    }
+
+    fn fill(&self) -> Fill {
+        let amount = lock(&self.inner.registry).count(&self.inner.core, false);
+        let amount = amount.unwrap_or_default();
+        Fill {
+            events: amount.events,
+            bytes: amount.bytes,
+            capacity: self.inner.core.config.capacity,
+        }
+    }
+
+    fn id(&self) -> String {
+        self.inner.core.place.id.clone()
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn is_drained(&self) -> bool {
+        // What cannot be told is not drained: the next take says why.
+        FileChannel::is_drained(self).unwrap_or(false)
+    }
+
+    fn largest_event(&self) -> u64 {
+        let room = match self.inner.core.config.max_bytes {
+            0 => u64::MAX,
+            bytes => bytes,
+        };
+        room.min(u64::from(crate::wire::LIMIT))
+    }
+
+    fn sync_takes(&self) -> Result<(), ChannelError> {
+        self.inner.log_takes()
+    }
+}

@@ -1,0 +1,404 @@
+//! Putting: room, one write and one sync for all who come together, then the answer.
+//!
+//! The first who comes leads: it takes the puts that wait, writes and syncs them as one group, and answers
+//! all. Those who come meanwhile wait, and the first of them leads next. Left alone this convoys: the group
+//! that was just answered comes back one call too late, groups of one and of all others alternate, and two
+//! syncs are paid where one would do. So a leader waits for as many as came last time, a small part of what
+//! a sync takes, and stops to do so when it was for nothing.
+
+use super::Sync;
+use super::core::Core;
+use super::index::Amount;
+use super::lane::{Broken, Lane, Room, room_of_new};
+use super::registry::Registry;
+use super::segment::{self, Ready};
+use crate::channel::ChannelError;
+use crate::event::Batch;
+use crate::wire;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes that one group may have, unless a single put is larger.
+const GROUP_BYTES: u64 = 8 << 20;
+/// Bytes that one put may have: offsets in a segment have 32 bits.
+const PUT_BYTES: u64 = 1 << 30;
+/// How often somebody looks again for room that no bell tells of.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A leader waits at most this part of the last sync for others.
+const PART_OF_SYNC: u32 = 4;
+/// Groups for which nobody waits after a wait for nothing.
+const PATIENCE: u32 = 4;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Waits,
+    Leads,
+    Done,
+}
+
+/// One call of put.
+struct Job {
+    frames: Vec<Ready>,
+    room: Room,
+    turn: Mutex<Turn>,
+    ready: Condvar,
+    failure: Mutex<Option<ChannelError>>,
+}
+
+impl Job {
+    fn set(&self, turn: Turn) {
+        *lock(&self.turn) = turn;
+        self.ready.notify_one();
+    }
+
+    fn wait(&self) -> Turn {
+        let mut turn = lock(&self.turn);
+        while *turn == Turn::Waits {
+            turn = self.ready.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        *turn
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Arc<Job>>,
+    is_led: bool,
+    /// How many a leader may expect.
+    expected: usize,
+    /// What the last sync took.
+    sync: Duration,
+    /// Groups that still do without waiting.
+    hasty: u32,
+}
+
+/// The putting side of a process.
+#[derive(Default)]
+pub struct Putter {
+    queue: Mutex<Queue>,
+    lane: Mutex<Option<Lane>>,
+    /// What is admitted and not published yet.
+    reserved: Mutex<Amount>,
+}
+
+/// What a panic elsewhere leaves is whole: nothing is left half done under these locks.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Putter {
+    /// Put batches as one transaction, waiting for room as long as the keep-alive says.
+    pub fn put(
+        &self,
+        core: &Core,
+        registry: &Mutex<Registry>,
+        batches: &[Batch],
+    ) -> Result<(), ChannelError> {
+        let amount = amount_of(batches);
+        if amount.events == 0 {
+            return Ok(());
+        }
+        let frames = prepare(core, batches, amount)?;
+        let job = Arc::new(Job {
+            room: Room {
+                bytes: frames.iter().map(Ready::size).sum(),
+                frames: frames.len(),
+            },
+            frames,
+            turn: Mutex::new(Turn::Waits),
+            ready: Condvar::new(),
+            failure: Mutex::new(None),
+        });
+        let deadline = Instant::now() + core.config.keep_alive;
+        loop {
+            let seen = core.table.space_bell().look();
+            match self.attempt(core, registry, &job, amount, seen) {
+                Err(ChannelError::Full(why)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(ChannelError::Full(why));
+                    }
+                    core.table.space_bell().sleep(seen, Some(left.min(LOOK_AGAIN)));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        core: &Core,
+        registry: &Mutex<Registry>,
+        job: &Arc<Job>,
+        amount: Amount,
+        seen: u32,
+    ) -> Result<(), ChannelError> {
+        let bounded = core.config.capacity > 0 || core.config.max_bytes > 0;
+        if !bounded {
+            return self.commit(core, job);
+        }
+        self.reserve(core, |reserved| reserved.add(amount));
+        let outcome = check_room(core, registry, amount, seen).and_then(|()| self.commit(core, job));
+        // Published first and given back second: counted twice in between, never not at all.
+        self.reserve(core, |reserved| {
+            reserved.events -= amount.events;
+            reserved.bytes -= amount.bytes;
+        });
+        outcome
+    }
+
+    fn reserve(&self, core: &Core, change: impl FnOnce(&mut Amount)) {
+        let mut reserved = lock(&self.reserved);
+        change(&mut reserved);
+        core.table.set_reserved(*reserved);
+    }
+
+    /// Queue up; lead if nobody does.
+    fn commit(&self, core: &Core, job: &Arc<Job>) -> Result<(), ChannelError> {
+        let leads = {
+            let mut queue = lock(&self.queue);
+            *lock(&job.turn) = Turn::Waits;
+            queue.jobs.push_back(job.clone());
+            !std::mem::replace(&mut queue.is_led, true)
+        };
+        if leads || job.wait() == Turn::Leads {
+            self.lead(core);
+        }
+        match lock(&job.failure).take() {
+            None => Ok(()),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// Write the group at the head of the queue, answer it, and let the next one lead.
+    fn lead(&self, core: &Core) {
+        if core.config.sync == Sync::Always {
+            self.gather();
+        }
+        let mut lane = lock(&self.lane);
+        let group = self.take_group(core, &mut lane);
+        let started = Instant::now();
+        let outcome = write_group(core, &mut lane, &group);
+        drop(lane);
+        let mut queue = lock(&self.queue);
+        queue.sync = started.elapsed();
+        queue.expected = group.len() + queue.jobs.len();
+        queue.is_led = !queue.jobs.is_empty();
+        if let Some(next) = queue.jobs.front() {
+            next.set(Turn::Leads);
+        }
+        drop(queue);
+        for job in &group {
+            if let Err(failure) = &outcome {
+                *lock(&job.failure) = Some(again(failure));
+            }
+            job.set(Turn::Done);
+        }
+    }
+
+    /// Wait a little for those who came last time.
+    fn gather(&self) {
+        let mut queue = lock(&self.queue);
+        let patience = queue.sync / PART_OF_SYNC;
+        if queue.hasty > 0 {
+            queue.hasty -= 1;
+            return;
+        }
+        let started = Instant::now();
+        while queue.jobs.len() < queue.expected {
+            if started.elapsed() >= patience {
+                queue.hasty = PATIENCE;
+                return;
+            }
+            drop(queue);
+            // The ones we wait for need a processor, perhaps this one; a timer would come too late.
+            std::thread::yield_now();
+            queue = lock(&self.queue);
+        }
+    }
+
+    /// The puts that go together: the first in any case, others as far as they fit.
+    fn take_group(&self, core: &Core, lane: &mut Option<Lane>) -> Vec<Arc<Job>> {
+        let mut queue = lock(&self.queue);
+        let first = queue.jobs.front().map(|job| job.room).unwrap_or_default();
+        if let Some(old) = lane.take_if(|lane| !lane.room(core).holds(first)) {
+            old.seal(core);
+        }
+        let mut room = match lane {
+            Some(lane) => lane.room(core),
+            None => room_of_new(core),
+        };
+        room.bytes = room.bytes.min(GROUP_BYTES);
+        let mut group = Vec::new();
+        while let Some(job) = queue.jobs.front() {
+            if !group.is_empty() && !room.holds(job.room) {
+                break;
+            }
+            room.bytes = room.bytes.saturating_sub(job.room.bytes);
+            room.frames = room.frames.saturating_sub(job.room.frames);
+            group.extend(queue.jobs.pop_front());
+        }
+        group
+    }
+
+    /// Sync what was published without; for an interval or at the end.
+    pub fn sync(&self, core: &Core) {
+        let unsynced = lock(&self.lane).as_mut().and_then(Lane::take_unsynced);
+        let Some((path, file)) = unsynced else {
+            return;
+        };
+        if let Err(error) = file.sync() {
+            (core.report)(&format!(
+                "cannot sync {}: {error}; what was put in the last interval may be lost by a power cut",
+                path.display()
+            ));
+            if let Some(lane) = lock(&self.lane).take() {
+                lane.seal(core);
+            }
+        }
+    }
+
+    /// Something was published and not synced.
+    pub fn has_unsynced(&self) -> bool {
+        lock(&self.lane).as_ref().is_some_and(Lane::is_unsynced)
+    }
+
+    /// No more puts.
+    pub fn close(&self, core: &Core) {
+        if let Some(lane) = lock(&self.lane).take() {
+            lane.seal(core);
+        }
+    }
+}
+
+fn write_group(core: &Core, lane: &mut Option<Lane>, group: &[Arc<Job>]) -> Result<(), ChannelError> {
+    let bytes = group.iter().map(|job| job.room.bytes).sum();
+    let open = match lane {
+        Some(open) => open,
+        None => lane.insert(Lane::create(core)?),
+    };
+    open.reserve(core, bytes)?;
+    let puts: Vec<&[Ready]> = group.iter().map(|job| &job.frames[..]).collect();
+    let written = open.write(&puts).and_then(|entries| {
+        if core.config.sync == Sync::Always {
+            open.sync()?;
+        }
+        open.publish(core, &entries);
+        Ok(())
+    });
+    match written {
+        Ok(()) => Ok(()),
+        Err(Broken::Put(why)) => Err(why),
+        Err(Broken::Lane(why)) => {
+            if let Some(broken) = lane.take() {
+                broken.seal(core);
+            }
+            Err(why)
+        }
+    }
+}
+
+fn amount_of(batches: &[Batch]) -> Amount {
+    let mut sum = Amount::default();
+    for batch in batches {
+        sum.add(Amount {
+            events: batch.len().into(),
+            bytes: batch.bytes() as u64,
+        });
+    }
+    sum
+}
+
+/// The frames of a put, compressed and summed by the thread that puts.
+fn prepare(core: &Core, batches: &[Batch], amount: Amount) -> Result<Vec<Ready>, ChannelError> {
+    let full = batches.iter().filter(|batch| !batch.is_empty());
+    let too_large = |what: String| {
+        let place = core.place.directory.display();
+        Err(ChannelError::TooLarge(format!(
+            "{what} go into {place}, split them"
+        )))
+    };
+    let (capacity, max_bytes) = (core.config.capacity, core.config.max_bytes);
+    if capacity > 0 && amount.events > capacity {
+        return too_large(format!(
+            "{} events at once never fit where {capacity}",
+            amount.events
+        ));
+    }
+    if max_bytes > 0 && amount.bytes > max_bytes {
+        return too_large(format!(
+            "{} bytes at once never fit where {max_bytes}",
+            amount.bytes
+        ));
+    }
+    let largest = full.clone().map(Batch::bytes).max().unwrap_or(0);
+    if largest > wire::LIMIT as usize {
+        return too_large(format!(
+            "a batch of {largest} bytes never fits where frames of {}",
+            wire::LIMIT
+        ));
+    }
+    let cap = segment::cap_for(core.config.segment_bytes) as usize;
+    if full.clone().count() > cap || amount.bytes > PUT_BYTES {
+        return too_large(format!(
+            "{} batches of {} bytes never fit where puts of {cap} batches and {PUT_BYTES} bytes",
+            batches.len(),
+            amount.bytes
+        ));
+    }
+    let frame = |batch: &Batch| {
+        let (header, payload) = wire::batch_frame(batch, core.config.compression);
+        Ready { header, payload }
+    };
+    Ok(full.map(frame).collect())
+}
+
+/// What is there and what all are about to put has room. What others are about to put is looked at first:
+/// what they publish meanwhile is counted twice, not missed.
+fn check_room(
+    core: &Core,
+    registry: &Mutex<Registry>,
+    amount: Amount,
+    seen: u32,
+) -> Result<(), ChannelError> {
+    let (capacity, max_bytes) = (core.config.capacity, core.config.max_bytes);
+    let fits =
+        |sum: Amount| (capacity == 0 || sum.events <= capacity) && (max_bytes == 0 || sum.bytes <= max_bytes);
+    let mut sum = Amount::default();
+    for exactly in [false, true] {
+        if exactly {
+            // From here on whoever accepts wakes us.
+            core.table.space_bell().announce(seen);
+        }
+        sum = core.table.reserved();
+        sum.add(lock(registry).count(core, exactly)?);
+        if fits(sum) {
+            return Ok(());
+        }
+    }
+    let events = sum.events.saturating_sub(amount.events);
+    let bytes = sum.bytes.saturating_sub(amount.bytes);
+    let bound = |bound: u64| match bound {
+        0 => "without a bound".to_string(),
+        bound => format!("of {bound}"),
+    };
+    Err(ChannelError::Full(format!(
+        "{} is full: it holds {events} events {} and {bytes} bytes {}, {} events of {} bytes have no place",
+        core.place.directory.display(),
+        bound(capacity),
+        bound(max_bytes),
+        amount.events,
+        amount.bytes
+    )))
+}
+
+/// The same error for another one who waits.
+fn again(error: &ChannelError) -> ChannelError {
+    match error {
+        ChannelError::Full(why) => ChannelError::Full(why.clone()),
+        ChannelError::TooLarge(why) => ChannelError::TooLarge(why.clone()),
+        ChannelError::Failed(why) => ChannelError::Failed(why.clone()),
+        ChannelError::Unusable(why) => ChannelError::Unusable(why.clone()),
+    }
+}

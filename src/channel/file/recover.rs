@@ -1,0 +1,229 @@
+//! Making an index where none is, finding what a dead putter left, and putting finished segments away.
+//!
+//! Nothing here needs a lock or a leader. An index is linked under its name and the first one wins; what
+//! salvagers store is a function of a file that does not change any more, so they may all store it.
+
+use super::core::Core;
+use super::disk::DiskFile;
+use super::index::{ACCEPTED, Amount, Index, Maker};
+use super::place::failed;
+use super::segment::{self, Head, Scan};
+use crate::channel::ChannelError;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A segment with its index.
+pub struct Opened {
+    pub index: Arc<Index>,
+    pub file: Arc<dyn DiskFile>,
+}
+
+/// Open a segment, making its index if there is none; `None` if it is gone.
+pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, ChannelError> {
+    let path = core.place.segment(dir, number);
+    let file = match core.disk.open_to_read(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            remove_orphan(core, number);
+            return Ok(None);
+        }
+        Err(error) => return Err(failed("open", &path, &error)),
+    };
+    let told = |error: io::Error| failed("recover", &path, &error);
+    for _ in 0..3 {
+        if let Some(index) = existing(core, &*file, number).map_err(told)? {
+            return Ok(Some(Opened {
+                index: Arc::new(index),
+                file,
+            }));
+        }
+        build(core, dir, &*file, number).map_err(told)?;
+        // Deleted just before: what we made would give it out once more.
+        if !file.identity().map_err(told)?.1 {
+            let _ = std::fs::remove_file(core.table.index_path(number));
+            return Ok(None);
+        }
+        core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
+    }
+    Err(ChannelError::Failed(format!(
+        "the index of {} does not stay; is something removing files from {}?",
+        path.display(),
+        core.place.checkpoint.display()
+    )))
+}
+
+/// The index that is there, if it is one of this very file.
+fn existing(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<Index>> {
+    let path = core.table.index_path(number);
+    let why = match Index::open(&path, number) {
+        Ok(index) => {
+            let inode = file.identity()?.0;
+            if index.inode() == 0 || index.inode() == inode {
+                return Ok(Some(index));
+            }
+            "the segment is another file than when its index was made".to_string()
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    (core.report)(&format!("{}: {why}; it is made anew", path.display()));
+    let _ = std::fs::remove_file(&path);
+    Ok(None)
+}
+
+/// An index whose segment is gone: its deleter died in between, or its putter is just making the segment.
+fn remove_orphan(core: &Core, number: u64) {
+    let path = core.table.index_path(number);
+    if Index::open(&path, number).is_ok_and(|index| !core.is_writer_alive(&index)) {
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+/// Make an index from the segment and the logs of acceptances.
+fn build(core: &Core, dir: usize, file: &dyn DiskFile, number: u64) -> io::Result<()> {
+    let head = segment::read_head(file, number)?;
+    let mut scan = segment::scan(file, number, head.cap, segment::HEAD, 0)?;
+    look_for_loss(&head, &mut scan);
+    let hidden = core.table.private_path();
+    let maker = Maker {
+        number,
+        cap: head.cap,
+        owner: (0, 0),
+    };
+    let made = Index::create(&hidden, &maker).and_then(|index| {
+        fill(core, &index, number, &scan);
+        index.set_inode(file.identity()?.0);
+        if !scan.damage.is_empty() {
+            index.set_damaged();
+        }
+        index.seal();
+        std::fs::hard_link(&hidden, core.table.index_path(number))
+    });
+    let _ = std::fs::remove_file(&hidden);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
+    }
+    tell(core, dir, number, &scan);
+    Ok(())
+}
+
+/// What a scan cannot see by itself: a head that is no head, and frames that are missing at the end.
+fn look_for_loss(head: &Head, scan: &mut Scan) {
+    let is_unfinished = scan.entries.is_empty() && head.totals.is_none();
+    if !head.whole && !is_unfinished {
+        scan.damage.push("its head is damaged".into());
+    }
+    let found = scan.entries.len() as u32;
+    if let Some(totals) = head.totals.filter(|totals| totals.frames > found) {
+        let why = scan.torn.take().unwrap_or_else(|| "zeros".into());
+        scan.damage.push(format!(
+            "the last {} of its {} frames are lost: {why}",
+            totals.frames - found,
+            totals.frames
+        ));
+    }
+}
+
+fn fill(core: &Core, index: &Index, number: u64, scan: &Scan) {
+    let mut sum = Amount::default();
+    let mut out = Amount::default();
+    let ranges = core.accepted.get(&number);
+    for (frame, entry) in scan.entries.iter().enumerate() {
+        let frame = frame as u32;
+        let amount = Amount {
+            events: entry.events.into(),
+            bytes: entry.raw.into(),
+        };
+        sum.add(amount);
+        index.set_entry(frame, *entry);
+        let has = |(from, to): &(u32, u32)| (*from..*to).contains(&frame);
+        if entry.length == 0 || ranges.is_some_and(|ranges| ranges.iter().any(has)) {
+            index.claim(frame).store(ACCEPTED, Ordering::SeqCst);
+            out.add(amount);
+        }
+    }
+    index.add_out(out);
+    index.commit(scan.entries.len() as u32, sum);
+}
+
+fn tell(core: &Core, dir: usize, number: u64, scan: &Scan) {
+    let path = core.place.segment(dir, number);
+    for damage in &scan.damage {
+        (core.report)(&format!(
+            "{} is damaged: {damage}; it goes to {} when its good frames are taken",
+            path.display(),
+            core.place.quarantine(dir).display()
+        ));
+    }
+    if let Some(torn) = &scan.torn {
+        (core.report)(&format!(
+            "{} ends in a write that was never finished ({torn})",
+            path.display()
+        ));
+    }
+}
+
+/// Show the whole frames that a dead putter wrote and did not publish, and seal its segment.
+pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
+    let index = &opened.index;
+    let start = index.committed();
+    let scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    let mut sum = Amount::default();
+    for frame in 0..start {
+        let entry = index.entry(frame);
+        sum.add(Amount {
+            events: entry.events.into(),
+            bytes: entry.raw.into(),
+        });
+    }
+    // Beyond the published frames nothing was acknowledged: what is behind a gap does not count.
+    let whole = scan.entries.iter().take_while(|entry| entry.length > 0);
+    for (frame, entry) in (start..).zip(whole) {
+        sum.add(Amount {
+            events: entry.events.into(),
+            bytes: entry.raw.into(),
+        });
+        index.set_entry(frame, *entry);
+        index.salvage_one(frame);
+    }
+    index.set_amount_in(sum);
+    index.seal();
+    Ok(())
+}
+
+/// Put a drained segment away: a sound one is deleted, a damaged one goes to the quarantine. The segment
+/// goes first and its index second, or else somebody would make the index anew with everything waiting.
+pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) {
+    let path = core.place.segment(dir, number);
+    let gone = match index.is_damaged() {
+        false => core.disk.unlink(&path),
+        true => quarantine(core, dir, number),
+    };
+    match gone {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            (core.report)(&failed("put away", &path, &error).to_string());
+        }
+        _ => {
+            let _ = std::fs::remove_file(core.table.index_path(number));
+        }
+    }
+}
+
+fn quarantine(core: &Core, dir: usize, number: u64) -> io::Result<()> {
+    let path = core.place.segment(dir, number);
+    let aside = core.place.quarantine(dir);
+    core.disk.make_dir(&aside)?;
+    let name = path.file_name().unwrap_or_default();
+    core.disk.rename(&path, &aside.join(name))?;
+    core.disk.sync_dir(&aside)?;
+    core.disk.sync_dir(&core.place.data[dir])?;
+    (core.report)(&format!(
+        "moved {} to {}; what was good in it has been taken",
+        path.display(),
+        aside.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,505 @@
+//! Segment files: a head of 4 KiB, then batch frames whose headers are salted with the segment's number.
+//!
+//! A frame's `origin` is its position (segment number and frame index). Its `sequence` is used here for what
+//! a scan has to know, and is not the place in any stream:
+//!
+//! - upper half: index of the first frame of the *group* that was written and synced together. A bad spot
+//!   inside the last group was never synced: a torn tail. A bad spot in front of a later group was, and is
+//!   damage.
+//! - lower half: frames of the same put that still follow. A put at the end of the file counts only when
+//!   its last frame is there, so that a transaction is never half visible.
+
+use super::disk::DiskFile;
+use super::index::{Amount, Entry};
+use crate::event::Batch;
+use crate::slab;
+use crate::wire::{self, Fault, Frame, FrameHeader, HEADER, Kind, MAGIC};
+use bytes::Bytes;
+use std::io::{self, IoSlice};
+
+/// Bytes in front of the first frame.
+pub const HEAD: u64 = 4096;
+/// Where in the head the totals stand once the segment is sealed.
+const AT_TOTALS: u64 = 512;
+const HEAD_MAGIC: [u8; 8] = *b"FLMSEG1\0";
+const TOTALS_MAGIC: [u8; 8] = *b"FLMSEAL\0";
+/// Frames that a segment may have at most.
+pub const MOST_FRAMES: u32 = 8192;
+/// Frames that it may have at least, however small it is: what one put may be.
+const LEAST_FRAMES: u32 = 2048;
+/// Bytes that a scan reads at once.
+const WINDOW: usize = 256 << 10;
+
+/// The position of a frame.
+pub fn position(number: u64, frame: u32) -> u64 {
+    number << 20 | u64::from(frame)
+}
+
+/// Frames that a segment of this size may have.
+pub fn cap_for(segment_bytes: u64) -> u32 {
+    (segment_bytes / 256).clamp(LEAST_FRAMES.into(), MOST_FRAMES.into()) as u32
+}
+
+/// What `sequence` holds; see the head of this module.
+pub fn sequence(group: u32, follow: u32) -> u64 {
+    u64::from(group) << 32 | u64::from(follow)
+}
+
+fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
+    bytes.extend_from_slice(&number.to_le_bytes());
+    let crc = wire::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// The head of a new segment.
+pub fn head(number: u64, cap: u32) -> Vec<u8> {
+    let mut bytes = HEAD_MAGIC.to_vec();
+    bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
+    bytes.extend_from_slice(&cap.to_le_bytes());
+    let mut bytes = checked(bytes, number);
+    bytes.resize(HEAD as usize, 0);
+    bytes
+}
+
+/// What a segment says of itself when nobody appends any more: so that counting does not need a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames.
+    pub frames: u32,
+    /// Events and bytes in them.
+    pub amount: Amount,
+}
+
+/// Write the totals. Not synced: they are a help, and a hint at what should be there.
+pub fn write_totals(file: &dyn DiskFile, number: u64, totals: Totals) -> io::Result<()> {
+    let mut bytes = TOTALS_MAGIC.to_vec();
+    bytes.extend_from_slice(&totals.frames.to_le_bytes());
+    bytes.extend_from_slice(&totals.amount.events.to_le_bytes());
+    bytes.extend_from_slice(&totals.amount.bytes.to_le_bytes());
+    file.write_at(&mut [IoSlice::new(&checked(bytes, number))], AT_TOTALS)
+}
+
+/// What the head of a segment says.
+pub struct Head {
+    /// It is a whole head of this segment.
+    pub whole: bool,
+    /// Frames that the segment may have.
+    pub cap: u32,
+    /// Its totals, if it was sealed.
+    pub totals: Option<Totals>,
+}
+
+/// Read the head. A damaged one is told by `whole`: the frames behind it stand for themselves.
+pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
+    let mut bytes = Vec::new();
+    file.read_at(&mut bytes, HEAD as usize, 0)?;
+    bytes.resize(HEAD as usize, 0);
+    let is_whole = |magic: &[u8], at: usize, size: usize| {
+        let part = &bytes[at..at + size];
+        part.starts_with(magic) && checked(part[..size - 12].to_vec(), number) == part
+    };
+    let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    let at = AT_TOTALS as usize;
+    let totals = is_whole(&TOTALS_MAGIC, at, 8 + 20 + 12).then(|| Totals {
+        frames: u32_at(at + 8),
+        amount: Amount {
+            events: u64_at(at + 12),
+            bytes: u64_at(at + 20),
+        },
+    });
+    let whole = is_whole(&HEAD_MAGIC, 0, 16 + 12);
+    Ok(Head {
+        whole,
+        cap: if whole {
+            u32_at(12).min(1 << 20)
+        } else {
+            MOST_FRAMES
+        },
+        totals,
+    })
+}
+
+/// Read one frame whose place is known and check all of it.
+pub fn read_frame(
+    file: &dyn DiskFile,
+    number: u64,
+    frame: u32,
+    entry: Entry,
+) -> io::Result<(FrameHeader, Batch)> {
+    let bad = |fault: Fault| io::Error::new(io::ErrorKind::InvalidData, fault.to_string());
+    let (have, want) = (HEADER, HEADER + entry.length as usize);
+    let mut bytes = slab::take();
+    file.read_at(&mut bytes, want, entry.offset.into())?;
+    let header = match bytes.first_chunk::<HEADER>() {
+        Some(header) => FrameHeader::decode(header, number, wire::LIMIT).map_err(bad)?,
+        None => return Err(bad(cut(have as u64, want as u64))),
+    };
+    if header.length != entry.length || header.origin != position(number, frame) {
+        let why = "another frame stands where its index says";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    if bytes.len() < want {
+        return Err(bad(cut(bytes.len() as u64, want as u64)));
+    }
+    let payload = slab::freeze(bytes).slice(HEADER..);
+    let found = wire::crc32c(&payload);
+    if found != header.crc {
+        let said = header.crc;
+        return Err(bad(Fault::PayloadCrc { said, found }));
+    }
+    let mut batch = Frame { header, payload }.batch().map_err(bad)?;
+    batch.sequence = 0;
+    Ok((header, batch))
+}
+
+fn cut(have: u64, want: u64) -> Fault {
+    Fault::Cut { have, want }
+}
+
+/// What a scan found. Entries in order of their index; a gap is an entry of length 0.
+#[derive(Default)]
+pub struct Scan {
+    /// Where the frames are.
+    pub entries: Vec<Entry>,
+    /// What was damaged, a sentence each; empty for a sound segment.
+    pub damage: Vec<String>,
+    /// What was found behind the last frame, if that was not nothing.
+    pub torn: Option<String>,
+}
+
+/// A frame as a scan finds it.
+struct Found {
+    frame: u32,
+    group: u32,
+    follow: u32,
+    entry: Entry,
+}
+
+/// Reads a file through one buffer.
+struct Window<'a> {
+    file: &'a dyn DiskFile,
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Window<'_> {
+    /// `want` bytes from `at`, fewer at the end of the file.
+    fn bytes(&mut self, at: u64, want: usize) -> io::Result<&[u8]> {
+        let end = self.start + self.bytes.len() as u64;
+        if at < self.start || at + want as u64 > end {
+            self.bytes.clear();
+            self.file.read_at(&mut self.bytes, want.max(WINDOW), at)?;
+            self.start = at;
+        }
+        let here = &self.bytes[(at - self.start) as usize..];
+        Ok(&here[..here.len().min(want)])
+    }
+}
+
+/// What stands at an offset.
+enum Look {
+    Frame(Found),
+    /// Nothing: the end of the file or zeros.
+    Nothing,
+    Bad(Fault),
+}
+
+struct Walk<'a> {
+    window: Window<'a>,
+    number: u64,
+    cap: u32,
+}
+
+impl Walk<'_> {
+    fn look(&mut self, at: u64) -> io::Result<Look> {
+        let bytes = self.window.bytes(at, HEADER)?;
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(Look::Nothing);
+        }
+        let Some(header) = bytes.first_chunk::<HEADER>() else {
+            return Ok(Look::Bad(cut(bytes.len() as u64, HEADER as u64)));
+        };
+        let header = match FrameHeader::decode(header, self.number, wire::LIMIT) {
+            Ok(header) => header,
+            Err(fault) => return Ok(Look::Bad(fault)),
+        };
+        let want = header.length as usize;
+        let payload = self.window.bytes(at + HEADER as u64, want)?;
+        if payload.len() < want {
+            return Ok(Look::Bad(cut(
+                (HEADER + payload.len()) as u64,
+                (HEADER + want) as u64,
+            )));
+        }
+        let (said, found) = (header.crc, wire::crc32c(payload));
+        if said != found {
+            return Ok(Look::Bad(Fault::PayloadCrc { said, found }));
+        }
+        Ok(self.found(at, &header))
+    }
+
+    fn found(&self, at: u64, header: &FrameHeader) -> Look {
+        let frame = (header.origin & 0xf_ffff) as u32;
+        let is_ours = header.origin >> 20 == self.number && frame < self.cap;
+        let Ok(offset) = u32::try_from(at) else {
+            return Look::Bad(Fault::Kind(0));
+        };
+        if !is_ours || header.kind != Kind::Batch || header.length == 0 {
+            return Look::Bad(Fault::Kind(0));
+        }
+        Look::Frame(Found {
+            frame,
+            group: (header.sequence >> 32) as u32,
+            follow: header.sequence as u32,
+            entry: Entry {
+                offset,
+                length: header.length,
+                events: header.events,
+                raw: header.raw_length,
+            },
+        })
+    }
+
+    /// The next whole frame behind a bad spot that belongs to a group written later than frame `index`.
+    fn later_group(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
+        loop {
+            let bytes = self.window.bytes(at, WINDOW)?;
+            let have = bytes.len();
+            match memchr::memmem::find(bytes, &MAGIC) {
+                Some(skip) => {
+                    at += skip as u64;
+                    match self.look(at)? {
+                        Look::Frame(found) if found.frame >= index && found.group > index => {
+                            return Ok(Some((at, found)));
+                        }
+                        _ => at += 1,
+                    }
+                }
+                None if have < WINDOW => return Ok(None),
+                None => at += (have - MAGIC.len() + 1) as u64,
+            }
+        }
+    }
+}
+
+/// Look through a segment from a frame's offset on; `index` is the frame that should stand there.
+pub fn scan(file: &dyn DiskFile, number: u64, cap: u32, start: u64, index: u32) -> io::Result<Scan> {
+    let window = Window {
+        file,
+        bytes: slab::take(),
+        start: 0,
+    };
+    let mut walk = Walk { window, number, cap };
+    let mut scan = Scan::default();
+    let scanned = scan_on(&mut walk, &mut scan, start, index);
+    slab::give(std::mem::take(&mut walk.window.bytes));
+    scanned.map(|()| scan)
+}
+
+fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::Result<()> {
+    let mut at = start;
+    // Entries of puts that are whole; what lies behind waits for the last frame of its put.
+    let mut whole = 0;
+    loop {
+        let expected = index + scan.entries.len() as u32;
+        let looked = walk.look(at)?;
+        let fault = match looked {
+            Look::Frame(found) if found.frame == expected => {
+                at += HEADER as u64 + u64::from(found.entry.length);
+                scan.entries.push(found.entry);
+                if found.follow == 0 {
+                    whole = scan.entries.len();
+                }
+                continue;
+            }
+            Look::Frame(found) => format!("frame {} follows where {expected} should", found.frame),
+            Look::Nothing => "zeros".to_string(),
+            Look::Bad(fault) => fault.to_string(),
+        };
+        let Some((next, found)) = walk.later_group(at, expected)? else {
+            scan.entries.truncate(whole);
+            if fault != "zeros" {
+                scan.torn = Some(format!("at byte {at}: {fault}"));
+            }
+            return Ok(());
+        };
+        let lost = found.frame - expected;
+        scan.damage.push(format!(
+            "{lost} frames from byte {at} to {next} are lost: {fault}"
+        ));
+        scan.entries
+            .resize((found.frame - index) as usize, Entry::default());
+        (at, whole) = (next, scan.entries.len());
+    }
+}
+
+/// A frame that is ready to be written but for its place.
+pub struct Ready {
+    /// Its header; origin and sequence come later.
+    pub header: FrameHeader,
+    /// Its payload as stored.
+    pub payload: Bytes,
+}
+
+impl Ready {
+    /// Bytes that it takes.
+    pub fn size(&self) -> u64 {
+        (HEADER + self.payload.len()) as u64
+    }
+}
+
+/// Write frames of several puts as one group; gives where they are.
+pub fn write_group(
+    file: &dyn DiskFile,
+    number: u64,
+    first: u32,
+    start: u64,
+    puts: &[&[Ready]],
+) -> io::Result<Vec<Entry>> {
+    let mut headers = Vec::new();
+    let mut entries = Vec::new();
+    let mut at = start;
+    for put in puts {
+        for (nth, ready) in put.iter().enumerate() {
+            let mut header = ready.header;
+            header.origin = position(number, first + entries.len() as u32);
+            header.sequence = sequence(first, (put.len() - nth - 1) as u32);
+            headers.push(header.encode(number));
+            entries.push(Entry {
+                offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
+                length: header.length,
+                events: header.events,
+                raw: header.raw_length,
+            });
+            at += ready.size();
+        }
+    }
+    let payloads = puts.iter().flat_map(|put| put.iter()).map(|ready| &ready.payload);
+    let mut parts: Vec<_> = headers
+        .iter()
+        .zip(payloads)
+        .flat_map(|(header, payload)| [IoSlice::new(header), IoSlice::new(payload)])
+        .collect();
+    file.write_at(&mut parts, start)?;
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::{Disk, RealDisk};
+    use super::*;
+    use crate::event::Event;
+    use std::sync::Arc;
+
+    /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
+    fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
+        let file = RealDisk.create(&dir.join("s")).unwrap();
+        file.write_at(&mut [IoSlice::new(&head(7, 100))], 0).unwrap();
+        let ready = |text: &str| {
+            let (header, payload) = wire::batch_frame(
+                &Batch::single(&Event::new(text.to_string().repeat(50))),
+                wire::Compression::None,
+            );
+            Ready { header, payload }
+        };
+        let (mut at, mut entries) = (HEAD, Vec::new());
+        for put in [vec!["a"], vec!["b", "c", "d"], vec!["e"], vec!["f"]] {
+            let put: Vec<_> = put.into_iter().map(ready).collect();
+            let first = entries.len() as u32;
+            entries.extend(write_group(&*file, 7, first, at, &[&put]).unwrap());
+            at += put.iter().map(Ready::size).sum::<u64>();
+        }
+        (file, entries)
+    }
+
+    fn spoil(file: &dyn DiskFile, at: u32, bytes: &[u8]) {
+        file.write_at(&mut [IoSlice::new(bytes)], at.into()).unwrap();
+    }
+
+    fn scanned(file: &dyn DiskFile) -> Scan {
+        scan(file, 7, 100, HEAD, 0).unwrap()
+    }
+
+    #[test]
+    fn sound_segment_is_scanned_whole_and_its_frames_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        assert!(read_head(&*file, 7).unwrap().whole && !read_head(&*file, 8).unwrap().whole);
+        let scan = scanned(&*file);
+        assert_eq!(
+            (scan.entries, scan.damage.len(), scan.torn),
+            (entries.clone(), 0, None)
+        );
+        let (header, batch) = read_frame(&*file, 7, 3, entries[3]).unwrap();
+        assert_eq!(
+            (header.origin, batch.origin, batch.sequence),
+            (7 << 20 | 3, 7 << 20 | 3, 0)
+        );
+        assert!(read_frame(&*file, 7, 2, entries[3]).is_err());
+        assert!(read_frame(&*file, 8, 3, entries[3]).is_err());
+    }
+
+    #[test]
+    fn torn_tail_ends_the_segment_without_loss_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        let end = entries[5].offset;
+        for tail in [&[0; 300][..], &[7; 300], b"FLM1", &[]] {
+            file.truncate(end.into()).unwrap();
+            spoil(&*file, end, tail);
+            let scan = scanned(&*file);
+            assert_eq!((scan.entries.len(), scan.damage.len()), (5, 0), "{tail:?}");
+            assert_eq!(scan.torn.is_some(), tail.iter().any(|byte| *byte != 0));
+        }
+    }
+
+    #[test]
+    fn put_of_several_frames_that_was_cut_is_not_half_visible() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        file.truncate(u64::from(entries[3].offset) + 60).unwrap();
+        assert_eq!(scanned(&*file).entries.len(), 1);
+    }
+
+    #[test]
+    fn hole_in_the_last_group_is_a_torn_tail() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        file.truncate(entries[4].offset.into()).unwrap();
+        spoil(&*file, entries[1].offset, &[0; 80]);
+        let scan = scanned(&*file);
+        assert_eq!((scan.entries.len(), scan.damage.len()), (1, 0));
+    }
+
+    #[test]
+    fn bad_spot_in_front_of_a_later_group_is_damage_and_loses_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        for (byte, what) in [(2, "header"), (60, "payload")] {
+            let (file, _) = (&file, spoil(&*file, entries[4].offset + byte, &[0x55]));
+            let scan = scanned(&**file);
+            assert_eq!(scan.damage.len(), 1, "{what}");
+            let mut expected = entries.clone();
+            expected[4] = Entry::default();
+            assert_eq!(scan.entries, expected);
+        }
+    }
+
+    #[test]
+    fn totals_are_read_only_when_whole_and_of_this_segment() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, _) = sample(dir.path());
+        assert_eq!(read_head(&*file, 7).unwrap().totals, None);
+        let totals = Totals {
+            frames: 6,
+            amount: Amount { events: 6, bytes: 99 },
+        };
+        write_totals(&*file, 7, totals).unwrap();
+        assert_eq!(read_head(&*file, 7).unwrap().totals, Some(totals));
+        assert_eq!(read_head(&*file, 8).unwrap().totals, None);
+        spoil(&*file, 520, &[9]);
+        assert_eq!(read_head(&*file, 7).unwrap().totals, None);
+    }
+}

@@ -1,0 +1,167 @@
+//! `file`: what the file channel can be told.
+
+use super::{Config, FileChannel, Role, Sync, looks_like_channel};
+use crate::channel::Ends;
+use crate::channel::ends::opened;
+use crate::channel::{Channel, Settings};
+use crate::exit::StageError;
+use crate::value::{Millis, Seconds, Size};
+use crate::wire::Compression;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Hold events in a directory: they survive the process and the machine. Several processes may put and
+/// take at the same time.
+#[derive(clap::Args, Debug, Clone)]
+pub struct File {
+    /// The directory: DIR/data holds the events, DIR/checkpoint what was taken.
+    #[arg(id = "directory", value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Only put: take the events of standard input and end; somebody else takes them out.
+    #[arg(long, id = "put", conflicts_with = "take")]
+    put: bool,
+    /// Only take: what somebody else puts goes to standard output.
+    #[arg(long, id = "take")]
+    take: bool,
+    /// With --take: end when nothing is left.
+    #[arg(long, id = "until-empty", requires = "take")]
+    until_empty: bool,
+    /// When a put is on the disk: before it is accepted (always), each so often (a power cut loses what was
+    /// put since), or when the system likes (never).
+    #[arg(long, id = "sync", default_value = "always", value_name = "always|TIME|never")]
+    sync: SyncWord,
+    /// Acceptances are on the disk at once, instead of within 100 ms: after a power cut nothing comes twice.
+    #[arg(long, id = "sync-take-always")]
+    sync_take_always: bool,
+    /// How events are stored.
+    #[arg(long, id = "compress", default_value = "none", value_name = "HOW", value_parser = ["none", "lz4", "zstd"])]
+    compress: String,
+    /// Events that it may hold; 0 without a bound.
+    #[arg(long, id = "capacity", default_value = "1000000", value_name = "EVENTS")]
+    capacity: u64,
+    /// Bytes of events that it may hold; 0 without a bound.
+    #[arg(long, id = "max-bytes", default_value = "0", value_name = "SIZE")]
+    max_bytes: Size,
+    /// Bytes of the file system that it leaves free.
+    #[arg(
+        long,
+        id = "minimumRequiredSpace",
+        visible_alias = "min-free",
+        default_value = "524288000",
+        value_name = "SIZE"
+    )]
+    minimum_required_space: Size,
+    /// Bytes of one file.
+    #[arg(
+        long,
+        id = "maxFileSize",
+        visible_alias = "segment-bytes",
+        default_value = "1623195647",
+        value_name = "SIZE"
+    )]
+    max_file_size: Size,
+    /// Seconds that a put waits for room.
+    #[arg(long, id = "keep-alive", default_value = "3", value_name = "TIME")]
+    keep_alive: Seconds,
+    /// Directory for what was taken, if not DIR/checkpoint.
+    #[arg(long, id = "checkpointDir", value_name = "DIR")]
+    checkpoint_dir: Option<PathBuf>,
+    /// Directories for events, if not DIR/data: a list with commas, over which files are spread.
+    #[arg(long, id = "dataDirs", value_name = "DIRS", value_delimiter = ',')]
+    data_dirs: Vec<PathBuf>,
+    /// False: sync each fsyncInterval instead of at each put.
+    #[arg(long, id = "fsyncPerTransaction", default_value = "true")]
+    fsync_per_transaction: bool,
+    /// Seconds between syncs when fsyncPerTransaction is false.
+    #[arg(long, id = "fsyncInterval", default_value = "5", value_name = "TIME")]
+    fsync_interval: Seconds,
+}
+
+/// `always`, `never` or a time.
+#[derive(Debug, Clone, Copy)]
+struct SyncWord(Sync);
+
+impl FromStr for SyncWord {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "always" => Ok(SyncWord(Sync::Always)),
+            "never" => Ok(SyncWord(Sync::Never)),
+            time => match time.parse::<Millis>() {
+                Ok(time) => Ok(SyncWord(Sync::Every(time.0))),
+                Err(_) => Err(format!("\"{word}\" is not always, never or a time such as 100ms")),
+            },
+        }
+    }
+}
+
+impl File {
+    fn ends(&self) -> Ends {
+        match (self.put, self.take) {
+            (true, _) => Ends::Put,
+            (_, true) => Ends::Take {
+                until_empty: self.until_empty,
+            },
+            _ => Ends::Both,
+        }
+    }
+
+    fn config(&self, directory: PathBuf, name: &str) -> Config {
+        let said = name.to_string();
+        let sync = match self.fsync_per_transaction {
+            true => self.sync.0,
+            false => Sync::Every(self.fsync_interval.0),
+        };
+        Config {
+            checkpoint_dir: self.checkpoint_dir.clone(),
+            data_dirs: self.data_dirs.clone(),
+            capacity: self.capacity,
+            max_bytes: self.max_bytes.0,
+            min_free: self.minimum_required_space.0,
+            segment_bytes: self.max_file_size.0,
+            keep_alive: self.keep_alive.0,
+            sync,
+            sync_take_always: self.sync_take_always,
+            compression: match self.compress.as_str() {
+                "lz4" => Compression::Lz4,
+                "zstd" => Compression::Zstd,
+                _ => Compression::None,
+            },
+            create: !self.until_empty,
+            report: Arc::new(move |sentence| crate::say::warn(&said, sentence)),
+            ..Config::new(directory)
+        }
+    }
+}
+
+impl Settings for File {
+    fn open(&self, name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError> {
+        let directory = match (&self.directory, &self.checkpoint_dir) {
+            (Some(directory), _) => directory.clone(),
+            // Flume names the two directories and none above them.
+            (None, Some(checkpoint)) if !self.data_dirs.is_empty() => checkpoint.clone(),
+            _ => {
+                let word = "a directory is missing: channel file DIR, such as ./spool";
+                return Err(StageError::Usage(word.into()));
+            }
+        };
+        let ends = self.ends();
+        let role = match ends {
+            Ends::Put => Role::Put,
+            Ends::Take { .. } => Role::Take,
+            Ends::Both => Role::Both,
+        };
+        if self.until_empty && !looks_like_channel(&directory) {
+            let shown = directory.display();
+            let why = match directory.exists() {
+                true => format!("{shown} is no file channel, so there is nothing to take from it"),
+                false => format!("{shown} does not exist, so there is nothing to take from it"),
+            };
+            return Err(StageError::Usage(why));
+        }
+        let channel = opened(FileChannel::open(self.config(directory, name), role))?;
+        Ok((channel, ends))
+    }
+}

@@ -1,0 +1,325 @@
+//! The control file of a running channel: counters, bells, and a slot for each process.
+//!
+//! It lives in a directory named after the boot and the channel's inode, so that no word of it outlives the
+//! memory of those who wrote it. Losing it loses no event: indexes are rebuilt and numbers go on behind the
+//! durable mark.
+
+use super::disk::Disk;
+use super::index::Amount;
+use super::place::{Place, failed, random, unusable};
+use super::shm::{self, Bell, Map};
+use crate::channel::ChannelError;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
+/// Processes that may use one channel at a time.
+pub const SLOTS: usize = 256;
+const HEAD: usize = 4096;
+const SLOT: usize = 64;
+const SIZE: usize = HEAD + SLOTS * SLOT;
+/// Numbers that one durable mark sets aside.
+const BLOCK: u64 = 1024;
+
+const AT_MAGIC: usize = 0;
+const AT_IDS: usize = 8;
+const AT_NUMBERS: usize = 16;
+const AT_DURABLE: usize = 24;
+const AT_SEGMENTS: usize = 32;
+const AT_REWINDS: usize = 40;
+const AT_PUT_BELL: usize = 128;
+const AT_SPACE_BELL: usize = 192;
+
+const IN_REGISTRATION: usize = 0;
+const IN_DEADLINE: usize = 8;
+const IN_PID: usize = 16;
+const IN_EVENTS: usize = 24;
+const IN_BYTES: usize = 32;
+
+/// Our slot in the table of a channel; free again when this is dropped, or the process ends.
+pub struct Table {
+    map: Map,
+    directory: PathBuf,
+    /// Holds the lock on our byte.
+    _mine: File,
+    /// Through which we look at the locks of others.
+    probe: File,
+    slot: usize,
+    registration: u64,
+    lease: Duration,
+}
+
+/// The directory of the table that processes of this boot use.
+pub fn directory(place: &Place) -> io::Result<PathBuf> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let found = std::fs::metadata(&place.directory)?;
+    let name = format!("table-{}-{:x}-{:x}", boot.trim(), found.dev(), found.ino());
+    Ok(place.checkpoint.join(name))
+}
+
+impl Table {
+    /// Attach: make the table if there is none, and take a slot.
+    pub fn attach(place: &Place, disk: &dyn Disk, lease: Duration) -> Result<Table, ChannelError> {
+        let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
+        let directory = directory(place).map_err(told)?;
+        clear_others(place, &directory)?;
+        std::fs::create_dir_all(&directory).map_err(told)?;
+        let path = directory.join("control");
+        if !path.exists() {
+            create(place, disk, &path)?;
+        }
+        let open = || File::options().read(true).write(true).open(&path);
+        let (mine, probe) = (open().map_err(told)?, open().map_err(told)?);
+        let map = Map::of(&mine, SIZE).map_err(told)?;
+        if map.word(AT_MAGIC).load(Ordering::Acquire) != MAGIC {
+            return Err(unusable(format!(
+                "{} is not the table of a channel; remove it while no process uses the channel",
+                path.display()
+            )));
+        }
+        let slot = take_slot(&mine).map_err(told)?.ok_or_else(|| {
+            ChannelError::Failed(format!(
+                "{} is in use by {SLOTS} processes, more have no place",
+                place.directory.display()
+            ))
+        })?;
+        let mut table = Table {
+            map,
+            directory,
+            _mine: mine,
+            probe,
+            slot,
+            registration: 0,
+            lease,
+        };
+        table.register();
+        Ok(table)
+    }
+
+    /// The deadline stands before the registration, and both before the first claim.
+    fn register(&mut self) {
+        self.renew();
+        self.set_reserved(Amount::default());
+        let pid = u64::from(std::process::id());
+        self.in_slot(self.slot, IN_PID).store(pid, Ordering::SeqCst);
+        self.registration = self.draw_id();
+        self.in_slot(self.slot, IN_REGISTRATION)
+            .store(self.registration, Ordering::SeqCst);
+    }
+
+    fn in_slot(&self, slot: usize, field: usize) -> &AtomicU64 {
+        self.map.word(HEAD + slot % SLOTS * SLOT + field)
+    }
+
+    /// Our slot and registration.
+    pub fn me(&self) -> (usize, u64) {
+        (self.slot, self.registration)
+    }
+
+    /// An id that nobody else ever gets.
+    #[inline]
+    pub fn draw_id(&self) -> u64 {
+        self.map.word(AT_IDS).fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Rings when something was put or came back.
+    pub fn put_bell(&self) -> Bell<'_> {
+        Bell(self.map.half(AT_PUT_BELL))
+    }
+
+    /// Rings when something was accepted, for those who wait for room.
+    pub fn space_bell(&self) -> Bell<'_> {
+        Bell(self.map.half(AT_SPACE_BELL))
+    }
+
+    /// Changes when the list of segments and indexes does.
+    pub fn segments_changed(&self) -> &AtomicU64 {
+        self.map.word(AT_SEGMENTS)
+    }
+
+    /// Changes when a frame waits again behind the place where takers look.
+    pub fn rewinds(&self) -> &AtomicU64 {
+        self.map.word(AT_REWINDS)
+    }
+
+    /// The index file of a segment.
+    pub fn index_path(&self, number: u64) -> PathBuf {
+        index_path(&self.directory, number)
+    }
+
+    /// A name in the table's directory that nobody uses.
+    pub fn private_path(&self) -> PathBuf {
+        self.directory.join(format!(".{:016x}", random()))
+    }
+
+    /// We live for another lease.
+    pub fn renew(&self) {
+        let deadline = shm::now_ns() + self.lease.as_nanos() as u64;
+        self.in_slot(self.slot, IN_DEADLINE)
+            .store(deadline, Ordering::SeqCst);
+    }
+
+    /// More than half of our lease is left.
+    #[inline]
+    pub fn is_fresh(&self) -> bool {
+        let deadline = self.in_slot(self.slot, IN_DEADLINE).load(Ordering::Relaxed);
+        deadline > shm::now_ns() + self.lease.as_nanos() as u64 / 2
+    }
+
+    /// Whoever claimed this under this id may still accept it.
+    pub fn is_claim_alive(&self, slot: usize, id: u64) -> bool {
+        if slot == self.slot {
+            return id > self.registration;
+        }
+        let registration = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
+        let deadline = self.in_slot(slot, IN_DEADLINE).load(Ordering::SeqCst);
+        registration <= id && deadline > shm::now_ns() && self.is_held(slot)
+    }
+
+    /// Whoever registered so still runs, perhaps stopped.
+    pub fn is_owner_alive(&self, (slot, registration): (usize, u64)) -> bool {
+        if (slot, registration) == self.me() {
+            return true;
+        }
+        let found = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
+        registration != 0 && found == registration && self.is_held(slot)
+    }
+
+    fn is_held(&self, slot: usize) -> bool {
+        // A lock that cannot be asked for counts as held: nobody is taken from who may live.
+        slot == self.slot || shm::is_locked(&self.probe, (slot % SLOTS) as i64, 1).unwrap_or(true)
+    }
+
+    /// What we are about to put, for others who look whether there is room.
+    pub fn set_reserved(&self, amount: Amount) {
+        self.in_slot(self.slot, IN_EVENTS)
+            .store(amount.events, Ordering::SeqCst);
+        self.in_slot(self.slot, IN_BYTES)
+            .store(amount.bytes, Ordering::SeqCst);
+    }
+
+    /// What all living processes are about to put.
+    pub fn reserved(&self) -> Amount {
+        let mut sum = Amount::default();
+        for slot in 0..SLOTS {
+            let events = self.in_slot(slot, IN_EVENTS).load(Ordering::SeqCst);
+            let bytes = self.in_slot(slot, IN_BYTES).load(Ordering::SeqCst);
+            if (events, bytes) != (0, 0) && self.is_held(slot) {
+                sum.add(Amount { events, bytes });
+            }
+        }
+        sum
+    }
+
+    /// A segment number that was never used and, once this returns, never will be again: it lies below a
+    /// mark that is durable. The mark is a name, since names cannot tear; a process that slept over a
+    /// higher mark adds a lower name, which changes nothing.
+    pub fn draw_number(&self, place: &Place, disk: &dyn Disk) -> io::Result<u64> {
+        let number = self.map.word(AT_NUMBERS).fetch_add(1, Ordering::SeqCst);
+        let durable = self.map.word(AT_DURABLE);
+        if number >= durable.load(Ordering::SeqCst) {
+            let mark = number + BLOCK;
+            make_mark(place, disk, mark)?;
+            durable.fetch_max(mark, Ordering::SeqCst);
+        }
+        Ok(number)
+    }
+}
+
+pub fn index_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:016}.idx"))
+}
+
+fn make_mark(place: &Place, disk: &dyn Disk, mark: u64) -> io::Result<()> {
+    let directory = place.numbers();
+    match disk.create(&directory.join(format!("{mark:016}"))) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => disk.sync_dir(&directory)?,
+    }
+    // Lower names mean nothing any more; one that stays is harmless.
+    for name in disk.names(&directory)? {
+        if name.parse::<u64>().is_ok_and(|number| number < mark) {
+            let _ = disk.unlink(&directory.join(name));
+        }
+    }
+    Ok(())
+}
+
+/// The first number that no life of the channel can have used.
+fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
+    let directory = place.numbers();
+    let names = disk
+        .names(&directory)
+        .map_err(|error| failed("list", &directory, &error))?;
+    let mark = names.iter().filter_map(|name| name.parse().ok()).max();
+    let mut next: u64 = mark.unwrap_or(1);
+    for dir in 0..place.data.len() {
+        let names = disk.names(&place.quarantine(dir)).unwrap_or_default();
+        let moved = names
+            .iter()
+            .filter_map(|name| name.split('.').next()?.parse::<u64>().ok());
+        next = moved.fold(next, |next, number| next.max(number + 1));
+    }
+    let segments = place.segments(disk)?;
+    Ok(segments
+        .iter()
+        .fold(next, |next, (number, _)| next.max(number + 1)))
+}
+
+/// Make the control file; whoever links it first wins.
+fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<(), ChannelError> {
+    let next = next_number(place, disk)?;
+    let hidden = path.with_file_name(format!(".control-{:016x}", random()));
+    let made = (|| {
+        let mut how = File::options();
+        let mut file = how.read(true).write(true).create_new(true).open(&hidden)?;
+        file.write_all(&[0; SIZE])?;
+        let map = Map::of(&file, SIZE)?;
+        map.word(AT_NUMBERS).store(next, Ordering::SeqCst);
+        map.word(AT_MAGIC).store(MAGIC, Ordering::SeqCst);
+        match std::fs::hard_link(&hidden, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    })();
+    let _ = std::fs::remove_file(&hidden);
+    made.map_err(|error| failed("make the table", path, &error))
+}
+
+fn take_slot(file: &File) -> io::Result<Option<usize>> {
+    for slot in 0..SLOTS {
+        if shm::try_lock(file, slot as i64)? {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
+}
+
+/// Remove tables of other boots. One of this boot under another name that somebody holds is the same
+/// channel seen through another mount: two tables would give each batch to two takers.
+fn clear_others(place: &Place, ours: &Path) -> Result<(), ChannelError> {
+    let names = std::fs::read_dir(&place.checkpoint)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let others = names.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("table-") && path != ours
+    });
+    for path in others {
+        let control = File::options().read(true).write(true).open(path.join("control"));
+        if control.is_ok_and(|file| shm::is_locked(&file, 0, SLOTS as i64).unwrap_or(true)) {
+            return Err(unusable(format!(
+                "{} is in use by a process that sees it as another directory (another mount or a copy); \
+                 use the same path in all processes",
+                place.directory.display()
+            )));
+        }
+        let _ = std::fs::remove_dir_all(&path);
+    }
+    Ok(())
+}

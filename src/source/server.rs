@@ -1,0 +1,223 @@
+//! A listener with a thread for each connection, for sources that are servers.
+
+use crate::exit::StageError;
+use crate::fd::{self, Woken};
+use crate::link::address::Listener;
+use crate::metrics::Count;
+use crate::say;
+use crate::stage::ChannelProcessor;
+use rustix::event::PollFlags;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long to wait after a connection could not be accepted: the table of descriptors may be full.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Bytes that are read at once of a connection that is given up.
+const UNREAD: usize = 64 << 10;
+
+/// Settings of connections.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Connections {
+    /// Connections at a time; who comes then waits until one ends.
+    #[arg(long, id = "max-connections", default_value = "1024", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_connections: u32,
+}
+
+/// A connection and who is at its other end.
+pub struct Connection {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// The peer, for messages.
+    pub peer: String,
+}
+
+type Serve = dyn Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync;
+
+/// How many connections are open.
+#[derive(Default)]
+struct Open {
+    count: Mutex<u32>,
+    changed: Condvar,
+}
+
+impl Open {
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        self.count.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait<'a>(&self, count: MutexGuard<'a, u32>, time: Duration) -> MutexGuard<'a, u32> {
+        let waited = self.changed.wait_timeout(count, time);
+        waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
+    }
+}
+
+/// Counts a connection as long as it lives, also when its thread panics.
+struct Counted(Arc<Open>, Arc<ChannelProcessor>);
+
+impl Counted {
+    fn new(open: &Arc<Open>, to: &Arc<ChannelProcessor>) -> Self {
+        let mut count = open.lock();
+        *count += 1;
+        to.counters().set(Count::OpenConnection, u64::from(*count));
+        drop(count);
+        Counted(open.clone(), to.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut count = self.0.lock();
+        *count -= 1;
+        self.1.counters().set(Count::OpenConnection, u64::from(*count));
+        drop(count);
+        self.0.changed.notify_all();
+    }
+}
+
+/// A server that runs until its processor's stop.
+pub struct Server {
+    thread: JoinHandle<()>,
+    open: Arc<Open>,
+    to: Arc<ChannelProcessor>,
+}
+
+impl Server {
+    /// Accept connections and have `serve` called for each in a thread of its own. It returns when the peer
+    /// has gone or the processor's stop is wished.
+    pub fn start(
+        listener: Listener,
+        connections: &Connections,
+        to: &Arc<ChannelProcessor>,
+        serve: impl Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync + 'static,
+    ) -> Result<Server, StageError> {
+        let failed = |error: std::io::Error| StageError::Failed(format!("cannot listen: {error}"));
+        // A client that has gone again between poll and accept must not hold the thread up.
+        rustix::io::ioctl_fionbio(&listener, true).map_err(|error| failed(error.into()))?;
+        let open = Arc::new(Open::default());
+        let most = connections.max_connections;
+        let (shared, own_open, serve) = (to.clone(), open.clone(), Arc::new(serve) as Arc<Serve>);
+        let thread = std::thread::Builder::new()
+            .name("flume-accept".into())
+            .spawn(move || accept_all(&listener, most, &own_open, &shared, &serve))
+            .map_err(failed)?;
+        Ok(Server {
+            thread,
+            open,
+            to: to.clone(),
+        })
+    }
+
+    /// After a stop: wait until the listener is closed and every connection has ended, but not beyond the
+    /// grace.
+    pub fn join(self) {
+        let _ = self.thread.join();
+        let deadline = self.to.stop().deadline();
+        let mut count = self.open.lock();
+        while *count > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            count = self.open.wait(count, Duration::from_millis(100));
+        }
+    }
+}
+
+fn accept_all(
+    listener: &Listener,
+    most: u32,
+    open: &Arc<Open>,
+    to: &Arc<ChannelProcessor>,
+    serve: &Arc<Serve>,
+) {
+    let mut said = false;
+    while !to.stop().is_stopping() {
+        if !wait_for_place(most, open, to, &mut said) {
+            return;
+        }
+        let woken = fd::wait(listener.as_fd(), PollFlags::IN, &[to.stop().bell()], None);
+        if !matches!(woken, Ok(Woken::Ready)) || to.stop().is_stopping() {
+            continue;
+        }
+        match listener.accept() {
+            Ok((socket, peer)) => begin(Connection { socket, peer }, open, to, serve),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                say::warn(
+                    to.counters().name(),
+                    format!("a connection cannot be accepted: {error}"),
+                );
+                to.stop().sleep(ACCEPT_PAUSE);
+            }
+        }
+    }
+}
+
+/// Wait until there is place for one connection more; false at a stop.
+fn wait_for_place(most: u32, open: &Open, to: &ChannelProcessor, said: &mut bool) -> bool {
+    let mut count = open.lock();
+    while *count >= most {
+        if !std::mem::replace(said, true) {
+            say::warn(
+                to.counters().name(),
+                format!("{most} connections are open (--max-connections): more wait until one ends"),
+            );
+        }
+        if to.stop().is_stopping() {
+            return false;
+        }
+        count = open.wait(count, Duration::from_millis(200));
+    }
+    true
+}
+
+fn begin(connection: Connection, open: &Arc<Open>, to: &Arc<ChannelProcessor>, serve: &Arc<Serve>) {
+    let counted = Counted::new(open, to);
+    let (shared, serve) = (to.clone(), serve.clone());
+    let spawned = std::thread::Builder::new()
+        .name("flume-client".into())
+        .stack_size(256 << 10)
+        .spawn(move || {
+            serve(connection, &shared);
+            drop(counted);
+        });
+    if let Err(error) = spawned {
+        say::warn(
+            to.counters().name(),
+            format!("no thread for a connection can be started: {error}"),
+        );
+    }
+}
+
+/// Say where the source listens, and how others than this host would reach it.
+pub fn announce(listener: &Listener, name: &str, how_to_open: &str) {
+    let Some(address) = listener.local() else { return };
+    let crate::link::Address::Tcp(host, _) = &address else {
+        return say::info(name, format!("listening on {address}"));
+    };
+    let is_local = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match is_local {
+        true => say::info(
+            name,
+            format!("listening on {address}, for this host only; {how_to_open} opens it to others"),
+        ),
+        false => say::info(name, format!("listening on {address}")),
+    }
+}
+
+/// Close a connection whose client may still be writing: a socket closed with unread bytes in it would take
+/// back the answer that is on its way.
+pub fn hang_up(socket: &OwnedFd) {
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let mut sink = Vec::new();
+    while let Ok(Woken::Ready) = fd::wait(socket.as_fd(), PollFlags::IN, &[], Some(deadline)) {
+        sink.clear();
+        match fd::read_onto(socket, &mut sink, UNREAD) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if Instant::now() >= deadline => return,
+            Ok(_) => {}
+        }
+    }
+}
