@@ -144,4 +144,6 @@ fn bash_completes_kinds_names_and_flags() {
     assert_eq!(complete("flume source se"), "seq");
     assert_eq!(complete("flume source seq --tot"), "--total-events");
     assert_eq!(complete("flume sink null --summary js"), "json");
+    assert_eq!(complete("flume help stream-f"), "stream-format");
+    assert_eq!(complete("flume list inter"), "intercept");
 }
