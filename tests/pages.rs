@@ -147,3 +147,15 @@ fn bash_completes_kinds_names_and_flags() {
     assert_eq!(complete("flume help stream-f"), "stream-format");
     assert_eq!(complete("flume list inter"), "intercept");
 }
+
+#[test]
+fn cat_prints_one_json_object_a_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "printf 'a\\nb\\n' | flume source stdin | flume cat --json";
+    let said = output_of(script, directory.path(), &[]);
+    let bodies: Vec<_> = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["body"].clone())
+        .collect();
+    assert_eq!(bodies, ["a", "b"]);
+}
