@@ -37,11 +37,10 @@ fn on_the_path() -> tempfile::TempDir {
     for (example, name) in names {
         symlink(built().join(example), directory.path().join(name)).unwrap();
     }
-    symlink(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upper.py"),
-        directory.path().join("upper.py"),
-    )
-    .unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for script in ["upper.py", "collect.py"] {
+        symlink(sources.join(script), directory.path().join(script)).unwrap();
+    }
     directory
 }
 
@@ -139,6 +138,34 @@ fn stage_in_python_says_what_is_wrong_with_its_input() {
         assert_eq!(output.status.code(), Some(1), "{input}: {}", told(&output));
         assert!(told(&output).contains(message), "{input}: {}", told(&output));
     }
+}
+
+#[test]
+fn sink_in_python_accepts_what_it_has_synced() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "seq 2500 > in
+                  flume source stdin --summary json < in 2> summary | upper.py | collect.py out
+                  diff in out; cat summary
+                  flume source stdin < in > recording.flm; collect.py again < recording.flm; diff in again";
+    let summary = output_of(script, at.path(), &[path.path()]);
+    assert!(summary.contains("\"accepted\":2500"), "{summary}");
+}
+
+#[test]
+fn source_learns_that_a_sink_in_python_was_killed_and_what_it_had_accepted() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "mkfifo pipe; touch out
+                  flume source seq --summary json > pipe 2> summary & source=$!
+                  collect.py out < pipe & sink=$!
+                  until [ $(wc -l < out) -ge 5000 ]; do sleep 0.01; done
+                  kill -9 $sink
+                  wait $source || echo $?";
+    assert_eq!(output_of(script, at.path(), &[path.path()]), "75\n");
+    let summary = std::fs::read_to_string(at.path().join("summary")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(summary.lines().last().unwrap()).unwrap();
+    let out = std::fs::read_to_string(at.path().join("out")).unwrap();
+    let (accepted, lines) = (summary["accepted"].as_u64().unwrap(), out.lines().count() as u64);
+    assert!((4000..=lines).contains(&accepted), "{accepted} of {lines}");
 }
 
 #[test]
