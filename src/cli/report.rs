@@ -14,6 +14,10 @@ use signal_hook::iterator::Signals;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A second signal ends at once. One that comes sooner is the first again: timeout(1) sends each signal to the
+/// process and then to its group.
+const SECOND_SIGNAL: Duration = Duration::from_millis(100);
+
 /// Watches one stage or flow.
 pub struct Reporter {
     stage: String,
@@ -88,14 +92,17 @@ fn listen(stage: &str, board: &Board, stop: &Stop) -> Result<(), StageError> {
         .stack_size(128 << 10);
     thread
         .spawn(move || {
+            let mut first = None;
             for signal in &mut signals {
                 if signal == SIGUSR1 {
                     say::raw(counters_text(&stage, &board).as_bytes());
-                } else if stop.is_stopping() {
-                    // The second one: what was accepted is safe, the rest comes again.
+                    continue;
+                }
+                let first = *first.get_or_insert_with(Instant::now);
+                stop.stop();
+                // What was accepted is safe, the rest comes again.
+                if first.elapsed() > SECOND_SIGNAL {
                     std::process::exit(128 + signal);
-                } else {
-                    stop.stop();
                 }
             }
         })
