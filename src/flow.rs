@@ -76,6 +76,22 @@ pub struct Options {
     pub stop: Stop,
 }
 
+impl Options {
+    /// The defaults, for a flow that ends when `stop` says so.
+    pub fn new(stop: &Stop) -> Options {
+        Options {
+            durability: Durability::EndToEnd,
+            window: Window::default(),
+            reply_timeout: Duration::from_secs(30),
+            reply_dir: None,
+            compression: Compression::None,
+            limit: crate::wire::LIMIT,
+            rejected: None,
+            stop: stop.clone(),
+        }
+    }
+}
+
 /// What a flow shows while it runs: counters of its components, and the outlet they wait for.
 #[derive(Default, Clone)]
 pub struct Board(Arc<Mutex<Shown>>);

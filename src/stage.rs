@@ -1,7 +1,7 @@
 //! The four traits of components, and the loops that each kind of stage runs, once for all compositions.
 //!
 //! A component only fills in the work. [`run_source`] feeds a source's batches through its interceptors to
-//! an outlet; [`drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
+//! an outlet; [`Drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
 //! [`Pump`] joins an inlet to an outlet and carries acceptances back; the last maps batches in the middle of
 //! a pipe without taking them ([`pass`]). None of them knows which link it is on.
 
