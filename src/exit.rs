@@ -53,6 +53,13 @@ impl StageError {
         }
     }
 
+    /// It follows from a failure that was told already: temporary trouble is not told twice.
+    pub fn follows(&mut self) {
+        if matches!(self, StageError::Temporary(_)) {
+            *self = StageError::Closed;
+        }
+    }
+
     /// Nobody needs to be told.
     pub fn is_quiet(&self) -> bool {
         matches!(self, StageError::Closed)

@@ -326,6 +326,7 @@ impl Links {
         };
         let fd = stdout.as_fd().try_clone_to_owned().map_err(stage::cannot_open)?;
         let outlet = StreamOutlet::open(fd, options, &self.stop).map_err(stage::cannot_open)?;
+        outlet.stop_when_gone();
         let outlet: Arc<dyn Outlet> = Arc::new(outlet);
         self.board.watch(outlet.clone());
         Ok(outlet)
@@ -366,17 +367,26 @@ impl Segment {
             Tail::Put(_, channel, _) => Some(channel.clone()),
             _ => None,
         };
+        let from = match &self.head {
+            Head::Take(_, channel, ..) => Some(channel.clone()),
+            _ => None,
+        };
         let name = self.name.clone();
-        let result = self.join(links);
+        let mut result = self.join(links);
         if let Some(channel) = channel {
             channel.finish_put();
+        }
+        if let (Err(error), true) = (&mut result, links.stop.is_failing()) {
+            // What everything goes to is gone: who went there has said so, and this is what follows from it.
+            error.follows();
         }
         if let Err(error) = &result {
             if !error.is_quiet() {
                 crate::say::error(&name, error.to_string());
             }
             if behind_a_channel {
-                links.stop.stop();
+                links.stop.fail();
+                from.inspect(|channel| channel.finish_take());
             }
         }
         result
@@ -570,7 +580,7 @@ fn beside(
             };
             let result = drain.run(&mut inlet, &mut *sink);
             if result.is_err() {
-                links.stop.stop();
+                links.stop.fail();
             }
             drop(inlet);
             result

@@ -328,8 +328,11 @@ impl ChannelProcessor {
         Ok(self.outlet.flush()?)
     }
 
-    /// Nothing more comes: wait for what is unaccepted.
-    fn finish(&self) -> StageResult {
+    /// Nothing more comes, since the source has come to its end or failed: wait for what is unaccepted.
+    fn finish(&self, source: &StageResult) -> StageResult {
+        if source.is_err() {
+            self.outlet.break_off();
+        }
         let deadline = self.stop.deadline();
         let finished = self.outlet.finish(deadline);
         if let Some(error) = self.lock_failed().take() {
@@ -349,18 +352,36 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
         Source::Polled(mut source) => {
             source.start(to)?;
             let polled = poll(&mut *source, to).and_then(|()| source.hand_on_rest(to));
-            let finished = to.finish();
-            polled.and(finished).and(source.stop())
+            let finished = to.finish(&polled);
+            telling(polled, finished).and(source.stop())
         }
         Source::EventDriven(mut source) => {
             source.start(to)?;
             wait_for_stop(to);
             let stopped = source.stop();
-            to.finish().and(stopped)
+            let waited = failing(&to.stop);
+            let finished = to.finish(&waited);
+            telling(waited, finished).and(stopped)
         }
     };
     to.counters.stopped();
     result
+}
+
+/// Of two results the one to report: that somebody has closed the pipe is less than why.
+fn telling(first: StageResult, second: StageResult) -> StageResult {
+    match (first, second) {
+        (Err(StageError::Closed), Err(second)) => Err(second),
+        (first, second) => first.and(second),
+    }
+}
+
+/// The error of an intake that was not stopped by a wish but because it can go nowhere.
+fn failing(stop: &Stop) -> StageResult {
+    match stop.is_failing() {
+        true => Err(StageError::Closed),
+        false => Ok(()),
+    }
 }
 
 fn poll(source: &mut dyn PollableSource, to: &Arc<ChannelProcessor>) -> StageResult {
@@ -377,7 +398,7 @@ fn poll(source: &mut dyn PollableSource, to: &Arc<ChannelProcessor>) -> StageRes
             }
         }
     }
-    Ok(())
+    failing(&to.stop)
 }
 
 fn wait_for_stop(to: &Arc<ChannelProcessor>) {
@@ -535,14 +556,29 @@ impl Drain<'_> {
         }
         self.retried(inlet, sink, open, |sink| sink.commit())?;
         self.counters.add(Count::BatchComplete, 1);
-        for delivery in open.drain(..) {
+        self.accept(open.drain(..));
+        inlet.flush_settled()
+    }
+
+    fn accept(&self, taken: impl Iterator<Item = Delivery>) {
+        for delivery in taken {
             self.counters
                 .add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
             self.counters.add(Count::Bytes, delivery.batch.bytes() as u64);
             self.counters.add(Count::Batches, 1);
             delivery.accept();
         }
-        inlet.flush_settled()
+    }
+
+    /// What came before a batch that ends the stage is good, and was rolled back with it: take it now, or
+    /// leave it unaccepted if that does not work.
+    fn take_good(&mut self, sink: &mut dyn Sink, open: &mut Vec<Delivery>, count: usize) {
+        let written = self.rewrite(sink, &open[..count]);
+        if written.is_ok() && sink.commit().is_ok() {
+            self.accept(open.drain(..count));
+        } else {
+            sink.rollback();
+        }
     }
 
     fn retried(
@@ -575,9 +611,11 @@ impl Drain<'_> {
             self.counters.add(Count::EventWriteFail, 1);
             sink.rollback();
             if error.class == Class::Reject && culprit < open.len() {
-                self.reject(inlet, open, culprit, &error)?;
+                self.reject(inlet, sink, open, culprit, &error)?;
             } else {
-                trouble.say(self.name, &error.reason);
+                if !self.stop.is_failing() {
+                    trouble.say(self.name, &error.reason);
+                }
                 self.pause(inlet, open, &mut trouble.pause, &error)?;
             }
             match self.rewrite(sink, open) {
@@ -624,6 +662,7 @@ impl Drain<'_> {
     fn reject(
         &mut self,
         inlet: &mut dyn Inlet,
+        sink: &mut dyn Sink,
         open: &mut Vec<Delivery>,
         culprit: usize,
         error: &SinkError,
@@ -640,7 +679,7 @@ impl Drain<'_> {
             let refusal = Refusal::reject(reason.clone());
             self.counters.add(Count::Refused, u64::from(delivery.batch.len()));
             let refused = open.remove(culprit);
-            // The good ones before it were rolled back: they are given back with it.
+            self.take_good(sink, open, culprit);
             inlet.refuse_all(vec![refused], &refusal);
             return Err(StageError::Failed(format!(
                 "{reason}; --rejected DIR would keep it and go on"
@@ -717,6 +756,9 @@ impl Pump<'_> {
     pub fn run(self, inlet: &mut dyn Inlet) -> StageResult {
         self.outlet.on_settled(inlet.settler());
         let result = self.pump_all(inlet);
+        if result.is_err() {
+            self.outlet.break_off();
+        }
         let finished = self.outlet.finish(self.stop.deadline().or_else(|| {
             // An input that broke is not waited for any longer than a stop would be.
             result.is_err().then(|| Instant::now() + self.stop.grace())
@@ -724,8 +766,7 @@ impl Pump<'_> {
         let _ = inlet.flush_settled();
         inlet.close();
         self.counters.stopped();
-        result?;
-        finished?;
+        telling(result, finished.map_err(Into::into))?;
         match self.returned.load(Ordering::SeqCst) {
             0 => Ok(()),
             // Whoever refused has said why.
@@ -755,7 +796,8 @@ impl Pump<'_> {
                 }
                 Next::Idle => {}
                 Next::Flush => self.outlet.ask_flush()?,
-                Next::End | Next::Stopped => return Ok(()),
+                Next::End => return Ok(()),
+                Next::Stopped => return failing(self.stop),
                 Next::Broken(error) => return Err(error),
             }
         }

@@ -1,7 +1,9 @@
 //! The wish that a flow ends: made once, seen by everything that waits.
 
-use crate::fd::Bell;
-use std::io;
+use crate::fd::{self, Bell, Woken};
+use rustix::event::PollFlags;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     since: Option<Instant>,
+    failing: bool,
     listeners: Vec<Listener>,
 }
 
@@ -45,6 +48,21 @@ impl Stop {
         state.listeners.iter().for_each(|listener| listener());
     }
 
+    /// What everything goes to is gone: stop without a grace.
+    pub fn fail(&self) {
+        let mut state = self.lock();
+        state.failing = true;
+        state.since.get_or_insert_with(Instant::now);
+        self.0.bell.ring();
+        // Also those that were told of a stop before: the grace is over for them now.
+        state.listeners.iter().for_each(|listener| listener());
+    }
+
+    /// Nothing that is taken in could go anywhere.
+    pub fn is_failing(&self) -> bool {
+        self.lock().failing
+    }
+
     /// It was wished.
     pub fn is_stopping(&self) -> bool {
         self.0.bell.is_rung()
@@ -52,7 +70,13 @@ impl Stop {
 
     /// When the grace is over, once it runs.
     pub fn deadline(&self) -> Option<Instant> {
-        self.lock().since.map(|since| since + self.0.grace)
+        let state = self.lock();
+        let grace = if state.failing {
+            Duration::ZERO
+        } else {
+            self.0.grace
+        };
+        state.since.map(|since| since + grace)
     }
 
     /// How long what is under way may take.
@@ -78,9 +102,44 @@ impl Stop {
     pub fn sleep(&self, duration: Duration) -> bool {
         let bell = self.bell();
         let deadline = Some(Instant::now() + duration);
-        use std::os::fd::AsFd;
-        let _ = crate::fd::wait(bell.as_fd(), rustix::event::PollFlags::IN, &[], deadline);
+        let _ = fd::wait(bell.as_fd(), PollFlags::IN, &[], deadline);
         self.is_stopping()
+    }
+
+    /// Write everything, waiting as long as it takes: until one of the bells rings, or, once a stop was
+    /// wished, until its grace is over.
+    ///
+    /// Errors: `Interrupted` after a bell, `TimedOut` after the grace; what the system says otherwise.
+    pub fn write_all(
+        &self,
+        to: BorrowedFd<'_>,
+        mut parts: &mut [IoSlice<'_>],
+        bells: &[&Bell],
+    ) -> io::Result<()> {
+        while parts.iter().any(|part| !part.is_empty()) {
+            match fd::write_now(to, parts) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => IoSlice::advance_slices(&mut parts, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_writable(to, bells)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_writable(&self, to: BorrowedFd<'_>, bells: &[&Bell]) -> io::Result<()> {
+        let mut all = bells.to_vec();
+        // Once it has rung it rings for ever: from then on the clock decides.
+        let deadline = self.deadline();
+        if deadline.is_none() {
+            all.push(self.bell());
+        }
+        match fd::wait(to, PollFlags::OUT, &all, deadline)? {
+            Woken::Bell if bells.iter().any(|bell| bell.is_rung()) => Err(io::ErrorKind::Interrupted.into()),
+            Woken::Timeout => Err(io::ErrorKind::TimedOut.into()),
+            Woken::Bell | Woken::Ready => Ok(()),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

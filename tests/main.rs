@@ -1,7 +1,33 @@
-//! All integration tests in one binary.
+//! All tests that need the program: one binary, so that it links once. Each file states facts about one
+//! side of it; `pipe` is the language that they are written in.
 
+mod bad_input;
+mod by_hand;
+mod crash;
+mod ends;
 mod examples;
 mod generated;
 mod pages;
+mod pipe;
+mod races;
 mod readme;
 mod shell;
+mod surroundings;
+
+/// A file that nobody names here would be forgotten without a word.
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap_or(&name);
+        let folder_of_one = std::path::Path::new(folder).join(&name).join("mod.rs").exists();
+        if module != "main" && (module != name || folder_of_one) {
+            let line = format!("mod {module};");
+            assert!(
+                include_str!("main.rs").contains(&line),
+                "tests/main.rs has no line \"{line}\""
+            );
+        }
+    }
+}

@@ -58,6 +58,7 @@ struct State {
     takers: usize,
     putters: usize,
     finished: bool,
+    abandoned: bool,
     wakes: u64,
 }
 
@@ -145,6 +146,9 @@ impl Memory {
             let bytes_fit = state.slots + slots <= self.slots;
             if bytes_fit && state.events + events <= self.settings.capacity {
                 break;
+            }
+            if state.abandoned {
+                return Err(ChannelError::Failed("nobody takes from it any more".into()));
             }
             if deadline <= Instant::now() {
                 return Err(self.full(&state, bytes_fit));
@@ -278,6 +282,11 @@ impl Channel for Memory {
 
     fn largest_event(&self) -> u64 {
         self.slots.saturating_mul(SLOT)
+    }
+
+    fn finish_take(&self) {
+        self.lock().abandoned = true;
+        self.changed.notify_all();
     }
 
     fn finish_put(&self) {

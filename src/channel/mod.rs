@@ -107,6 +107,10 @@ pub trait Channel: Send + Sync {
     /// Nobody here will put any more: a take that finds nothing says [`Taken::Finished`] from now on.
     fn finish_put(&self);
 
+    /// Nobody takes any more, and nobody will: a put that waits for room need not wait. For a channel that
+    /// ends with its process.
+    fn finish_take(&self) {}
+
     /// Let every take that waits come back with [`Taken::Empty`].
     fn wake(&self);
 

@@ -70,6 +70,8 @@ struct Accounts {
     told: u64,
     refused: VecDeque<(u64, Refusal)>,
     socket: Option<Arc<OwnedFd>>,
+    /// Bounds a wait for a writer that does not read.
+    stop: Option<Stop>,
     /// The end of the stream was read.
     ended: bool,
     failed: bool,
@@ -141,9 +143,12 @@ impl Accounts {
             self.told = self.up_to;
             bytes.extend_from_slice(&wire::accept_frame(self.up_to));
         }
-        if !bytes.is_empty() && fd::write_all(socket.as_fd(), &mut [IoSlice::new(&bytes)], &[]).is_err() {
-            self.failed = true;
-        }
+        let mut parts = [IoSlice::new(&bytes)];
+        let told = match &self.stop {
+            Some(stop) => stop.write_all(socket.as_fd(), &mut parts, &[]),
+            None => fd::write_all(socket.as_fd(), &mut parts, &[]),
+        };
+        self.failed |= told.is_err();
     }
 }
 
@@ -238,7 +243,7 @@ impl StreamInlet {
         if stopping && self.stopped_at.is_none() {
             self.stopped_at = Some(Instant::now());
         }
-        let linger = self.stopped_at.map(|since| since + LINGER.min(self.stop.grace()));
+        let linger = self.stopped_at.map(|since| since + self.linger());
         let input = self.frames.inner_mut();
         input.deadline = match (deadline, linger) {
             (Some(deadline), Some(linger)) => Some(deadline.min(linger)),
@@ -249,7 +254,15 @@ impl StreamInlet {
 
     fn linger_is_over(&self) -> bool {
         self.stopped_at
-            .is_some_and(|since| since.elapsed() >= LINGER.min(self.stop.grace()))
+            .is_some_and(|since| since.elapsed() >= self.linger())
+    }
+
+    /// What is on its way is of no use to a stage that can hand it to nobody.
+    fn linger(&self) -> Duration {
+        match self.stop.is_failing() {
+            true => Duration::ZERO,
+            false => LINGER.min(self.stop.grace()),
+        }
     }
 
     fn open_stream(&mut self, frame: &wire::Frame) -> Result<(), StageError> {
@@ -259,7 +272,9 @@ impl StreamInlet {
         self.shared = Shared::default();
         self.reply = self.find_reply(&hello);
         if let Reply::Socket(socket) = &self.reply {
-            lock(&self.shared).socket = Some(socket.clone());
+            let mut accounts = lock(&self.shared);
+            accounts.socket = Some(socket.clone());
+            accounts.stop = Some(self.stop.clone());
         }
         self.all.begin(&self.shared);
         self.hello = Some(hello);

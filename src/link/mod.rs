@@ -136,6 +136,10 @@ pub trait Outlet: Send + Sync {
         self.flush()
     }
 
+    /// What was sent is not all that there should be: call it before [`Outlet::finish`], so that a stream
+    /// that ends here does not look as if it had ended well.
+    fn break_off(&self) {}
+
     /// Nothing more will be sent. Waits until everything is settled, at most until `deadline`.
     ///
     /// Success means that every batch was accepted, or refused by word. Not all of them resolved is

@@ -74,6 +74,8 @@ pub struct StreamOutlet {
     options: OutletOptions,
     stop: Stop,
     done: Bell,
+    /// The socket for acceptances, where it is a file.
+    socket: Option<PathBuf>,
 }
 
 struct Writer {
@@ -82,6 +84,7 @@ struct Writer {
     last: u64,
     totals: End,
     ended: bool,
+    broken: bool,
     dead: Option<SendError>,
 }
 
@@ -94,11 +97,13 @@ impl StreamOutlet {
         let acks = Acks::new()?;
         let done = Bell::new()?;
         let mut hello = hello_of(&options);
+        let mut socket = None;
         match &options.reply {
             Reply::Unix(directory) => {
                 let endpoint = Endpoint::open(directory.as_deref())?;
                 hello.reply = endpoint.address.clone();
                 hello.token = endpoint.token.clone();
+                socket = endpoint.path.clone();
                 let (acks, done, output) = (acks.clone(), done.clone(), fd.try_clone()?);
                 let timeout = options.reply_timeout;
                 spawn(move || reply::serve(endpoint, output, &acks, &done, timeout))?;
@@ -116,6 +121,7 @@ impl StreamOutlet {
             last: 0,
             totals: End::default(),
             ended: false,
+            broken: false,
             dead: None,
         };
         let outlet = StreamOutlet {
@@ -124,10 +130,18 @@ impl StreamOutlet {
             options,
             stop: stop.clone(),
             done,
+            socket,
         };
         // A hello that nobody reads shows at the first batch.
         let _ = outlet.flush();
         Ok(outlet)
+    }
+
+    /// Stop the flow as soon as nobody will accept anything any more, also while nothing is written: an idle
+    /// writer learns of the loss at once. For an output in whose place nothing can come.
+    pub fn stop_when_gone(&self) {
+        let stop = self.stop.clone();
+        self.acks.set_when_gone(Box::new(move || stop.fail()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -161,7 +175,7 @@ impl StreamOutlet {
                 .chain(parts.iter().copied())
                 .map(IoSlice::new)
                 .collect();
-            let written = fd::write_all(fd.as_fd(), &mut all, &[&self.acks.lost]);
+            let written = self.stop.write_all(fd.as_fd(), &mut all, &[&self.acks.lost]);
             waiting.clear();
             if let Err(error) = written {
                 return Err(self.write_failed(writer, error));
@@ -187,6 +201,10 @@ impl StreamOutlet {
     }
 
     fn write_failed(&self, writer: &mut Writer, error: io::Error) -> SendError {
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.acks.gone();
+            return writer.die(SendError::Stopped);
+        }
         let closed = matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionReset
@@ -291,11 +309,18 @@ impl Outlet for StreamOutlet {
         self.write_waiting(&mut writer, &[&frame])
     }
 
+    fn break_off(&self) {
+        self.lock().broken = true;
+    }
+
     fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
         let mut writer = self.lock();
         if !writer.ended {
             writer.ended = true;
-            let end = writer.totals.encode();
+            let end = match writer.broken || self.stop.is_failing() {
+                true => Vec::new(),
+                false => writer.totals.encode(),
+            };
             let written = self.write_waiting(&mut writer, &[&end]);
             let all_settled = self.acks.unsettled().oldest.is_none();
             // The pipe may be closed: that matters only to batches that nobody has accepted.
@@ -305,12 +330,16 @@ impl Outlet for StreamOutlet {
         }
         let empty = writer.totals.batches == 0;
         drop(writer);
+        // A stop that comes while we wait sets a limit, too.
+        let until = || deadline.or_else(|| self.stop.deadline());
         if empty && matches!(self.options.reply, Reply::Unix(_)) {
             let patience = Instant::now() + self.options.reply_timeout;
             self.acks
-                .wait_taker(deadline.map_or(patience, |deadline| deadline.min(patience)));
+                .wait_taker(&|| Some(until().map_or(patience, |until| until.min(patience))));
         }
-        if self.acks.wait_all(deadline) {
+        let all = self.acks.wait_all(&until);
+        self.close();
+        if all {
             return Ok(());
         }
         match self.acks.room(0, &self.options.window) {
@@ -331,8 +360,19 @@ impl Outlet for StreamOutlet {
     }
 }
 
+impl StreamOutlet {
+    /// Nobody is waited for any more. The thread that serves the socket would remove it, too, but the
+    /// process may end first.
+    fn close(&self) {
+        self.done.ring();
+        if let Some(socket) = &self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
 impl Drop for StreamOutlet {
     fn drop(&mut self) {
-        self.done.ring();
+        self.close();
     }
 }

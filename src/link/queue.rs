@@ -156,6 +156,8 @@ impl Outlet for QueueOutlet {
         state.finished = true;
         self.0.changed.notify_all();
         while state.batches > 0 && !state.closed {
+            // A stop that comes while we wait sets a limit, too.
+            let deadline = deadline.or_else(|| self.0.stop.deadline());
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(SendError::Temporary(
                     "the grace is over and not every batch was accepted".into(),

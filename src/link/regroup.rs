@@ -209,6 +209,10 @@ impl Outlet for Regroup {
         self.0.outlet.ask_flush()
     }
 
+    fn break_off(&self) {
+        self.0.outlet.break_off();
+    }
+
     fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
         let mut state = self.0.lock();
         let closed = self.0.close_open(&mut state);

@@ -33,7 +33,14 @@ pub(super) struct Acks {
     /// Rung when nothing more can be accepted, to wake a writer that waits for a full pipe.
     pub lost: Bell,
     after: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
+    when_gone: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
 }
+
+/// Until when to wait, asked again now and then: a stop may come meanwhile and set a limit.
+pub(super) type Until<'a> = &'a dyn Fn() -> Option<Instant>;
+
+/// How often it is asked.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct AckState {
@@ -74,6 +81,7 @@ impl Acks {
             changed: Condvar::new(),
             lost: Bell::new()?,
             after: Mutex::new(None),
+            when_gone: Mutex::new(None),
         }))
     }
 
@@ -83,6 +91,15 @@ impl Acks {
 
     pub fn set_after(&self, then: Box<dyn Fn() + Send + Sync>) {
         *self.after.lock().unwrap_or_else(|p| p.into_inner()) = Some(then);
+    }
+
+    /// Have `then` called when nobody will accept anything any more, at once if it is so already.
+    pub fn set_when_gone(&self, then: Box<dyn Fn() + Send + Sync>) {
+        let mut hook = self.when_gone.lock().unwrap_or_else(|p| p.into_inner());
+        if self.lock().gone {
+            then();
+        }
+        *hook = Some(then);
     }
 
     /// Called when some were settled and nothing more is there to settle.
@@ -137,28 +154,15 @@ impl Acks {
                 return room;
             }
             // A stop that comes later wakes nobody here: look again now and then only in that rare case.
-            let left = deadline.map_or(Duration::from_millis(500), |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            state = self.wait(state, Some(left));
+            let left = deadline.map_or(ASK_AGAIN, |at| at.saturating_duration_since(Instant::now()));
+            state = self.wait(state, left);
         }
     }
 
-    fn wait<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, AckState>,
-        left: Option<Duration>,
-    ) -> MutexGuard<'a, AckState> {
+    fn wait<'a>(&'a self, mut state: MutexGuard<'a, AckState>, left: Duration) -> MutexGuard<'a, AckState> {
         state.waiting += 1;
-        let mut state = match left {
-            None => self.changed.wait(state).unwrap_or_else(|p| p.into_inner()),
-            Some(left) => {
-                self.changed
-                    .wait_timeout(state, left)
-                    .unwrap_or_else(|p| p.into_inner())
-                    .0
-            }
-        };
+        let waited = self.changed.wait_timeout(state, left);
+        let mut state = waited.unwrap_or_else(|p| p.into_inner()).0;
         state.waiting -= 1;
         state
     }
@@ -173,8 +177,8 @@ impl Acks {
     }
 
     /// Wait until all are settled or `deadline` passes: true if they are and none was lost.
-    pub fn wait_all(&self, deadline: Option<Instant>) -> bool {
-        self.wait_until(deadline, |state| {
+    pub fn wait_all(&self, until: Until<'_>) -> bool {
+        self.wait_until(until, |state| {
             state.settling == 0 && (state.under_way.is_empty() || state.gone || state.no_taker.is_some())
         });
         let state = self.lock();
@@ -183,24 +187,24 @@ impl Acks {
 
     /// Wait until the other end is gone, or all are settled.
     pub fn wait_gone(&self, deadline: Instant) {
-        self.wait_until(Some(deadline), |state| {
+        self.wait_until(&|| Some(deadline), |state| {
             state.gone || (state.taker_came && state.under_way.is_empty())
         });
     }
 
     /// Wait until a taker came, or nobody can come any more.
-    pub fn wait_taker(&self, deadline: Instant) {
-        self.wait_until(Some(deadline), |state| state.taker_came || state.gone);
+    pub fn wait_taker(&self, until: Until<'_>) {
+        self.wait_until(until, |state| state.taker_came || state.gone);
     }
 
-    fn wait_until(&self, deadline: Option<Instant>, done: impl Fn(&AckState) -> bool) {
+    fn wait_until(&self, until: Until<'_>, done: impl Fn(&AckState) -> bool) {
         let mut state = self.lock();
         while !done(&state) {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = until().map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return;
             }
-            state = self.wait(state, left);
+            state = self.wait(state, left.map_or(ASK_AGAIN, |left| left.min(ASK_AGAIN)));
         }
     }
 
@@ -269,6 +273,9 @@ impl Acks {
         self.lost.ring();
         self.settle(state, lost, Outcome::Lost);
         self.changed(self.lock());
+        if let Some(then) = self.when_gone.lock().unwrap_or_else(|p| p.into_inner()).as_ref() {
+            then();
+        }
     }
 
     /// Bytes are waiting since then and nobody has come to take them.
@@ -302,7 +309,8 @@ pub(super) struct Endpoint {
     pub address: String,
     /// What the taker must show.
     pub token: String,
-    path: Option<PathBuf>,
+    /// The socket's file, if it has one.
+    pub path: Option<PathBuf>,
 }
 
 impl Endpoint {

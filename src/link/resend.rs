@@ -341,6 +341,11 @@ impl Outlet for Resend {
         }
     }
 
+    fn break_off(&self) {
+        let outlet = self.0.lock().outlet.clone();
+        outlet.inspect(|outlet| outlet.break_off());
+    }
+
     fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
         // The end is written last: what comes back until then still finds an open stream.
         self.flush().or_else(|error| {
@@ -352,6 +357,8 @@ impl Outlet for Resend {
         })?;
         let mut state = self.0.lock();
         while (state.under_way > 0 || state.mending) && state.fatal.is_none() {
+            // A stop that comes while we wait sets a limit, too.
+            let deadline = deadline.or_else(|| self.0.stop.deadline());
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(SendError::Temporary(
                     "the grace is over and not every batch was accepted".into(),

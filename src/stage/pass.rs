@@ -6,10 +6,11 @@
 
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
-use crate::fd::{self, PolledFd};
+use crate::fd::PolledFd;
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
 use crate::wire::{self, FrameHeader, FrameReader, Got, Hello, Kind, Order};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 struct Output {
     fd: OwnedFd,
+    stop: Stop,
     waiting: Vec<u8>,
 }
 
@@ -37,15 +39,28 @@ impl Output {
         }
     }
 
+    /// Nobody reads it any more.
+    fn is_closed(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::empty())];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
+    }
+
     fn write(&mut self, more: &[u8]) -> StageResult {
         if self.waiting.is_empty() && more.is_empty() {
             return Ok(());
         }
         let mut parts = [IoSlice::new(&self.waiting), IoSlice::new(more)];
-        let written = fd::write_all(self.fd.as_fd(), &mut parts, &[]);
+        let written = self.stop.write_all(self.fd.as_fd(), &mut parts, &[]);
         self.waiting.clear();
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => StageError::Closed,
+            io::ErrorKind::TimedOut => StageError::Temporary(
+                "the grace is over and the next stage has not read what it was sent".into(),
+            ),
             _ => StageError::Failed(format!("cannot write the stream: {error}")),
         })
     }
@@ -77,6 +92,7 @@ impl Pass<'_> {
         let mut order = Order::default();
         let mut output = Output {
             fd: output,
+            stop: self.stop.clone(),
             waiting: Vec::new(),
         };
         let result = self.pass_all(&mut frames, &mut order, &mut output, map);
@@ -96,6 +112,10 @@ impl Pass<'_> {
         let mut came = false;
         let mut linger = None;
         loop {
+            if self.is_over(frames.inner_mut(), &mut linger) {
+                output.write(&[])?;
+                return Err(StageError::Closed);
+            }
             let at = frames.at();
             let bad =
                 |fault: wire::Fault| StageError::Failed(format!("standard input: at byte {at}: {fault}"));
@@ -105,13 +125,11 @@ impl Pass<'_> {
             match got {
                 Got::Pending => {
                     output.write(&[])?;
-                    let input = frames.inner_mut();
-                    if self.is_over(input, &mut linger) {
-                        return Err(StageError::Closed);
-                    }
-                    input.deadline = linger;
+                    frames.inner_mut().deadline = linger;
                     continue;
                 }
+                // The loss of the next stage reaches the one before first: its end follows from that.
+                Got::Eof if order.is_open() && output.is_closed() => return Err(StageError::Closed),
                 Got::Eof if order.is_open() => {
                     return Err(StageError::Failed(
                         "standard input: the stream has no end: the stage before has died".into(),
@@ -138,8 +156,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Nothing is there: is it time to end? The stages before were stopped by the same Ctrl-C as this one,
-    /// so what they still send is handed on for a moment.
+    /// Is it time to end? The stages before were stopped by the same Ctrl-C as this one, so what they still
+    /// send is handed on for a moment.
     fn is_over(&self, input: &mut PolledFd, linger: &mut Option<Instant>) -> bool {
         if !self.stop.is_stopping() {
             return false;
