@@ -530,13 +530,15 @@ impl Drain<'_> {
         }
         self.retried(inlet, sink, open, |sink| sink.commit())?;
         self.counters.add(Count::BatchComplete, 1);
+        self.counters.add(Count::Batches, open.len() as u64);
+        let (mut events, mut bytes) = (0, 0);
         for delivery in open.drain(..) {
-            self.counters
-                .add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
-            self.counters.add(Count::Bytes, delivery.batch.bytes() as u64);
-            self.counters.add(Count::Batches, 1);
+            events += u64::from(delivery.batch.len());
+            bytes += delivery.batch.bytes() as u64;
             delivery.accept();
         }
+        self.counters.add(Count::EventDrainSuccess, events);
+        self.counters.add(Count::Bytes, bytes);
         inlet.flush_settled()
     }
 
