@@ -3,11 +3,12 @@
 use anyhow::bail;
 use flume::event::{Batch, BatchBuilder, Event};
 use flume::exit::StageError;
+use flume::flow::{self, Board, Durability, Flow, Part};
 use flume::link::outlet::{OutletOptions, Reply, StreamOutlet};
 use flume::link::{Identity, Outlet, Window};
-use flume::metrics::{Counters, Kind};
-use flume::stage::{ChannelProcessor, PollableSource, Source, Status, run_source};
+use flume::stage::{ChannelProcessor, PollableSource, Source, Status};
 use flume::stop::Stop;
+use flume::wire::Compression;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -78,21 +79,32 @@ impl PollableSource for Prepared {
     }
 }
 
-/// Send events in batches as fast as they are taken, through the loop that all sources run in.
+/// Send events in batches as fast as they are taken, as the source of a flow that is a stage by itself.
 pub fn events(kind: &str, count: u64, batch_events: u32, window: usize) -> anyhow::Result<()> {
-    let stop = stop()?;
-    let window = Window {
-        batches: window,
-        ..Window::default()
-    };
-    let outlet = Arc::new(outlet(window, &stop)?);
-    let counters = Arc::new(Counters::new(Kind::Source, "bench"));
-    let to = Arc::new(ChannelProcessor::new(Vec::new(), outlet, counters, &stop));
     let source = Prepared {
         batch: batch(kind, batch_events)?,
         left: count,
     };
-    Ok(run_source(Source::Polled(Box::new(source)), &to)?)
+    let flow = Flow {
+        parts: vec![(
+            "source bench".into(),
+            Part::Source(Source::Polled(Box::new(source))),
+        )],
+    };
+    let options = flow::Options {
+        durability: Durability::EndToEnd,
+        window: Window {
+            batches: window,
+            ..Window::default()
+        },
+        reply_timeout: Duration::from_secs(30),
+        reply_dir: None,
+        compression: Compression::None,
+        limit: flume::wire::LIMIT,
+        rejected: None,
+        stop: stop()?,
+    };
+    Ok(flow.run(options, &Board::default())?)
 }
 
 /// Offer `rate` events a second (0: as many as are taken) for so many seconds, and write to the file at
