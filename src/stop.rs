@@ -52,7 +52,11 @@ impl Stop {
 
     /// When the grace is over, once it runs.
     pub fn deadline(&self) -> Option<Instant> {
-        self.lock().since.map(|since| since + self.0.grace)
+        // Asked for each batch: no lock before it was wished. Who wishes notes the time, then rings.
+        match self.is_stopping() {
+            true => self.lock().since.map(|since| since + self.0.grace),
+            false => None,
+        }
     }
 
     /// How long what is under way may take.
