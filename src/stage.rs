@@ -561,13 +561,16 @@ impl Drain<'_> {
     }
 
     fn accept(&self, taken: impl Iterator<Item = Delivery>) {
+        let (mut batches, mut events, mut bytes) = (0, 0, 0);
         for delivery in taken {
-            self.counters
-                .add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
-            self.counters.add(Count::Bytes, delivery.batch.bytes() as u64);
-            self.counters.add(Count::Batches, 1);
+            batches += 1;
+            events += u64::from(delivery.batch.len());
+            bytes += delivery.batch.bytes() as u64;
             delivery.accept();
         }
+        self.counters.add(Count::Batches, batches);
+        self.counters.add(Count::EventDrainSuccess, events);
+        self.counters.add(Count::Bytes, bytes);
     }
 
     /// What came before a batch that ends the stage is good, and was rolled back with it: take it now, or

@@ -183,6 +183,7 @@ pub struct StreamInlet {
     all: AllAccounts,
     hello: Option<Hello>,
     stop: Stop,
+    opened: Instant,
     stopped_at: Option<Instant>,
     /// Of a seekable input: where it stood, and where each unsettled batch begins.
     start: Option<u64>,
@@ -223,6 +224,7 @@ impl StreamInlet {
             all: AllAccounts::default(),
             hello: None,
             stop: stop.clone(),
+            opened: Instant::now(),
             stopped_at: None,
             start,
             begins: VecDeque::new(),
@@ -238,7 +240,11 @@ impl StreamInlet {
 
     /// Set how long the next read may wait. After a stop it waits on for what is on its way.
     fn set_wait(&mut self, wait: Wait) {
-        let deadline = wait.deadline();
+        let deadline = match wait {
+            // Any time that has passed: this is asked before each frame, and a clock is dearer than one.
+            Wait::No => Some(self.opened),
+            other => other.deadline(),
+        };
         let stopping = self.stop.is_stopping();
         if stopping && self.stopped_at.is_none() {
             self.stopped_at = Some(Instant::now());
@@ -249,7 +255,9 @@ impl StreamInlet {
             (Some(deadline), Some(linger)) => Some(deadline.min(linger)),
             (deadline, linger) => deadline.or(linger),
         };
-        input.bell = (!stopping).then(|| self.stop.bell().clone());
+        if input.bell.is_none() != stopping {
+            input.bell = (!stopping).then(|| self.stop.bell().clone());
+        }
     }
 
     fn linger_is_over(&self) -> bool {
