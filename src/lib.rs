@@ -44,6 +44,7 @@ pub mod value;
 pub mod metrics;
 // what starts them
 pub mod component;
+pub mod external;
 pub mod flow;
 pub mod cli;
 pub mod exit;

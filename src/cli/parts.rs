@@ -3,8 +3,9 @@
 use super::Ended;
 use crate::component::{Spec, find, nearest};
 use crate::exit::StageError;
+use crate::external;
 use crate::flow::Part;
-use crate::stage::Rejected;
+use crate::stage::{Rejected, Source};
 use crate::{channel, intercept, sink, source};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +83,7 @@ pub fn unknown(kind: &str, name: &str) -> StageError {
 }
 
 /// An executable `flume-KIND-NAME` on the PATH.
-pub fn external(kind: &str, name: &str) -> Option<PathBuf> {
+pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     if name.contains('/') {
         return None;
@@ -94,6 +95,20 @@ pub fn external(kind: &str, name: &str) -> Option<PathBuf> {
         .find(|path| {
             std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         })
+}
+
+/// An executable `flume-KIND-NAME` as a component of a flow, if there is one.
+pub fn external_part(kind: &str, name: &str, words: &[String]) -> Option<Part> {
+    let path = find_external(kind, name)?;
+    let stage = format!("{kind} {name}");
+    Some(match kind {
+        "source" => Part::Source(Source::Polled(external::source(&stage, path, words))),
+        "sink" => Part::Sink(external::sink(&stage, path, words)),
+        _ => {
+            let (sink, source) = external::middle(&stage, path, words);
+            Part::Program(sink, Source::Polled(source))
+        }
+    })
 }
 
 /// The file channel that keeps rejected events.

@@ -77,7 +77,8 @@ pub struct StreamOutlet {
 }
 
 struct Writer {
-    fd: OwnedFd,
+    /// None once it is closed, and then it is dead, too.
+    fd: Option<OwnedFd>,
     waiting: Vec<u8>,
     last: u64,
     totals: End,
@@ -111,7 +112,7 @@ impl StreamOutlet {
             Reply::None | Reply::File => {}
         }
         let writer = Writer {
-            fd,
+            fd: Some(fd),
             waiting: hello.encode(),
             last: 0,
             totals: End::default(),
@@ -156,7 +157,14 @@ impl StreamOutlet {
             return Err(dead.clone());
         }
         if !writer.waiting.is_empty() || !parts.is_empty() {
-            let Writer { fd, waiting, .. } = writer;
+            let Writer {
+                fd: Some(fd),
+                waiting,
+                ..
+            } = writer
+            else {
+                return Err(SendError::Closed);
+            };
             let mut all: Vec<_> = std::iter::once(&waiting[..])
                 .chain(parts.iter().copied())
                 .map(IoSlice::new)
@@ -176,7 +184,8 @@ impl StreamOutlet {
     }
 
     fn sync(&self, writer: &mut Writer) -> Result<(), SendError> {
-        if let Err(error) = rustix::fs::fdatasync(&writer.fd) {
+        let synced = writer.fd.as_ref().map(rustix::fs::fdatasync);
+        if let Some(Err(error)) = synced {
             self.acks.gone();
             return Err(writer.die(SendError::Failed(format!(
                 "standard output cannot be synced: {error}"
@@ -204,6 +213,14 @@ impl StreamOutlet {
             Room::NoTaker(why) => writer.die(SendError::NoTaker(why)),
             _ => writer.die(SendError::Closed),
         }
+    }
+
+    /// Close the descriptor, for a reader that waits for the end of its input. Nothing is settled any more.
+    pub fn close(&self) {
+        let mut writer = self.lock();
+        writer.die(SendError::Closed);
+        writer.fd = None;
+        self.done.ring();
     }
 
     fn settles_by_writing(&self) -> bool {

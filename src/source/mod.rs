@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod exec;
+pub mod intake;
 pub mod lines;
 pub mod netcat;
 pub mod seq;
