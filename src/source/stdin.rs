@@ -1,7 +1,8 @@
 //! `stdin`: lines, JSON events or raw blocks from standard input; `flume send` has it read files, too.
 
 use super::batches::Batches;
-use super::lines::{Cutting, Format, LineEnd, LongLines, Read, Reading};
+use super::lines::{Cutting, Format, LineEnd, LongLines};
+use super::reading::{Read, Reading};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::say;
@@ -188,5 +189,59 @@ impl PollableSource for Stdin {
             let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(at));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::LongLine;
+    use super::*;
+    use crate::link::testing::Collect;
+    use crate::stage::{Source, run_source};
+    use crate::value::{Millis, Size};
+
+    fn read(files: Vec<PathBuf>) -> (Collect, StageResult) {
+        let batches = Batches {
+            batch_size: 2,
+            batch_bytes: Size(1000),
+            batch_timeout: Millis(std::time::Duration::from_secs(60)),
+        };
+        let long = LongLines {
+            max_line_length: Size(100),
+            long_lines: LongLine::Split,
+        };
+        let source = Stdin::reading(Format::Line, long, batches, Some(files));
+        let collect = Collect::accepting();
+        let (to, _stop) = collect.processor("send");
+        let result = run_source(Source::Polled(Box::new(source)), &to);
+        (collect, result)
+    }
+
+    #[test]
+    fn files_are_read_one_after_the_other_and_lines_do_not_join_over_their_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for (name, text) in [("a", "1\n2\n3"), ("b", ""), ("c", "4\n")] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            files.push(path);
+        }
+        let (collect, result) = read(files);
+        assert_eq!(result, Ok(()));
+        assert_eq!(collect.bodies(), ["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn file_that_can_not_be_read_is_found_before_anything_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = directory.path().join("a");
+        std::fs::write(&good, "1\n").unwrap();
+        for bad in [directory.path().join("none"), directory.path().to_path_buf()] {
+            let (collect, result) = read(vec![good.clone(), bad.clone()]);
+            let error = result.unwrap_err();
+            assert_eq!(error.status(), 2);
+            assert!(error.to_string().contains(&bad.display().to_string()), "{error}");
+            assert!(collect.bodies().is_empty());
+        }
     }
 }
