@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 const SHARED: &[&str] = &[
     "src/source/batches.rs",
     "src/source/lines.rs",
+    "src/intercept/groups.rs",
+    "src/intercept/joda.rs",
+    "src/intercept/tests.rs",
     "src/channel/ends.rs",
     "src/channel/transaction.rs",
     "src/source/server.rs",
