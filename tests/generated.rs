@@ -19,7 +19,12 @@ const SHARED: &[&str] = &[
 ];
 
 /// Flags that are not their property in kebab case: component, property, flag, and why.
-const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[];
+const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[(
+    "intercept regex_extractor",
+    "serializers.*",
+    "serializer",
+    "--serializers is the list, and this is one setting of one member",
+)];
 
 /// Modules of the crate that a component does not know: its composition.
 const ABOVE: &[&str] = &["cli", "flow", "agent"];
