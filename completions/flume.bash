@@ -83,7 +83,7 @@ _flume() {
 
     case "${cmd}" in
         flume)
-            opts="-h --help source intercept channel sink run cat replay list help completions version"
+            opts="-h --help source intercept channel sink run cat replay completions version help list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -399,7 +399,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__help)
-            opts="-h --help"
+            opts="-h --help cat channel completions exec exit-status file help intercept list logger memory netcat null replay run seq sink source static stdin stream-format version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -501,7 +501,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__list)
-            opts="-h --output --json --help"
+            opts="-h --output --json --help source intercept channel sink"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

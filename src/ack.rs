@@ -118,6 +118,13 @@ pub struct Promise(Option<Kept>);
 enum Kept {
     Receipt(Arc<Shared>),
     Hook(Then),
+    Numbered(Arc<dyn Numbered>, u64),
+}
+
+/// Keeps what it has promised in a list of its own, so that no batch needs an allocation for a hook.
+pub trait Numbered: Send + Sync {
+    /// The promise with this number was settled. Must not hold up the thread.
+    fn settled(self: Arc<Self>, number: u64, outcome: Outcome);
 }
 
 /// A promise and its receipt.
@@ -136,6 +143,11 @@ impl Promise {
         Promise(Some(Kept::Hook(Box::new(then))))
     }
 
+    /// As [`Promise::hook`] for one who knows by a number what to do.
+    pub fn numbered(by: Arc<dyn Numbered>, number: u64) -> Self {
+        Promise(Some(Kept::Numbered(by, number)))
+    }
+
     /// Resolve the receipt.
     pub fn settle(mut self, outcome: Outcome) {
         self.resolve(outcome);
@@ -145,6 +157,7 @@ impl Promise {
         match self.0.take() {
             Some(Kept::Receipt(shared)) => shared.settle(outcome),
             Some(Kept::Hook(then)) => then(outcome),
+            Some(Kept::Numbered(by, number)) => by.settled(number, outcome),
             None => {}
         }
     }

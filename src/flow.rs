@@ -12,6 +12,7 @@ use crate::channel::{Channel, Ends};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
+use crate::link::counted::Counted;
 use crate::link::inlet::InletOptions;
 use crate::link::outlet::{OutletOptions, Reply};
 use crate::link::queue::queue;
@@ -73,6 +74,22 @@ pub struct Options {
     pub rejected: Option<Box<dyn Rejected>>,
     /// The wish to end.
     pub stop: Stop,
+}
+
+impl Options {
+    /// The defaults, for a flow that ends when `stop` says so.
+    pub fn new(stop: &Stop) -> Options {
+        Options {
+            durability: Durability::EndToEnd,
+            window: Window::default(),
+            reply_timeout: Duration::from_secs(30),
+            reply_dir: None,
+            compression: Compression::None,
+            limit: crate::wire::LIMIT,
+            rejected: None,
+            stop: stop.clone(),
+        }
+    }
 }
 
 /// What a flow shows while it runs: counters of its components, and the outlet they wait for.
@@ -469,7 +486,9 @@ impl Segment {
                 match sink.outlet(stop) {
                     Some(outlet) => {
                         links.board.watch(outlet.clone());
-                        start(outlet)
+                        let sourced = start(Arc::new(Counted::over(outlet, counters.clone())));
+                        counters.stopped();
+                        sourced.and(sink.stop())
                     }
                     None => beside(into, sink, counters, self.rejected, links, start),
                 }
@@ -522,6 +541,7 @@ impl Segment {
         sink.start()?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
+            let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
             let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return pumped.and(sink.stop());
         }

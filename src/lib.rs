@@ -41,6 +41,7 @@ pub mod slab;
 pub mod stop;
 pub mod say;
 pub mod value;
+pub mod pattern;
 pub mod metrics;
 // what starts them
 pub mod component;

@@ -1,7 +1,7 @@
 //! The four traits of components, and the loops that each kind of stage runs, once for all compositions.
 //!
 //! A component only fills in the work. [`run_source`] feeds a source's batches through its interceptors to
-//! an outlet; [`drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
+//! an outlet; [`Drain`] gives an inlet's batches to a sink and accepts them when the sink has committed;
 //! [`Pump`] joins an inlet to an outlet and carries acceptances back; the last maps batches in the middle of
 //! a pipe without taking them ([`pass`]). None of them knows which link it is on.
 
@@ -133,15 +133,20 @@ impl SinkError {
             event: Some(event),
         }
     }
+
+    /// For ever, the whole batch.
+    pub fn reject_batch(reason: impl Into<String>) -> Self {
+        SinkError {
+            class: Class::Reject,
+            reason: reason.into(),
+            event: None,
+        }
+    }
 }
 
 impl From<DecodeError> for SinkError {
     fn from(error: DecodeError) -> Self {
-        SinkError {
-            class: Class::Reject,
-            reason: format!("the batch holds bytes that are no events: {error}"),
-            event: None,
-        }
+        SinkError::reject_batch(format!("the batch holds bytes that are no events: {error}"))
     }
 }
 
@@ -556,13 +561,16 @@ impl Drain<'_> {
     }
 
     fn accept(&self, taken: impl Iterator<Item = Delivery>) {
+        let (mut batches, mut events, mut bytes) = (0, 0, 0);
         for delivery in taken {
-            self.counters
-                .add(Count::EventDrainSuccess, u64::from(delivery.batch.len()));
-            self.counters.add(Count::Bytes, delivery.batch.bytes() as u64);
-            self.counters.add(Count::Batches, 1);
+            batches += 1;
+            events += u64::from(delivery.batch.len());
+            bytes += delivery.batch.bytes() as u64;
             delivery.accept();
         }
+        self.counters.add(Count::Batches, batches);
+        self.counters.add(Count::EventDrainSuccess, events);
+        self.counters.add(Count::Bytes, bytes);
     }
 
     /// What came before a batch that ends the stage is good, and was rolled back with it: take it now, or

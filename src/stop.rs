@@ -70,6 +70,10 @@ impl Stop {
 
     /// When the grace is over, once it runs.
     pub fn deadline(&self) -> Option<Instant> {
+        // Asked for each batch: no lock before it was wished. Who wishes notes the time, then rings.
+        if !self.is_stopping() {
+            return None;
+        }
         let state = self.lock();
         let grace = if state.failing {
             Duration::ZERO

@@ -534,6 +534,14 @@ pub enum Got {
     Eof,
 }
 
+fn check_payload(header: &FrameHeader, payload: &[u8]) -> Result<(), Fault> {
+    let (said, found) = (header.crc, crc32c(payload));
+    match said == found {
+        true => Ok(()),
+        false => Err(Fault::PayloadCrc { said, found }),
+    }
+}
+
 /// Reads frames. Not enough bytes yet is a value, and the end of input inside a frame is told apart from
 /// the end between frames.
 pub struct FrameReader<R> {
@@ -604,7 +612,17 @@ impl<R: Input> FrameReader<R> {
                     None => return Ok(Got::Pending),
                 }
             }
-            self.start_frame()?;
+            let header = self.start_frame()?;
+            let length = header.length as usize;
+            if length <= slab::SMALL_BYTES && length <= self.to - self.from {
+                let payload = &self.ahead[self.from..self.from + length];
+                check_payload(&header, payload).map_err(|fault| self.fault(fault))?;
+                let payload = slab::copy(payload);
+                self.from += length;
+                self.at += (HEADER + length) as u64;
+                return Ok(Got::Frame(Frame { header, payload }));
+            }
+            self.partial = Some((header, self.start_payload(length)));
         }
         if !self.fill_payload()? {
             return Ok(Got::Pending);
@@ -629,18 +647,22 @@ impl<R: Input> FrameReader<R> {
         check_magic(&self.ahead[self.from..self.to]).map_err(|fault| self.fault(fault))
     }
 
-    fn start_frame(&mut self) -> Result<(), WireError> {
+    fn start_frame(&mut self) -> Result<FrameHeader, WireError> {
         let mut bytes = [0; HEADER];
         bytes.copy_from_slice(&self.ahead[self.from..self.from + HEADER]);
         let header = FrameHeader::decode(&bytes, self.salt, self.limit).map_err(|fault| self.fault(fault))?;
         self.from += HEADER;
+        Ok(header)
+    }
+
+    /// A slab for a payload, with what of it is here.
+    fn start_payload(&mut self, length: usize) -> Vec<u8> {
         let mut payload = slab::take();
-        let here = (self.to - self.from).min(header.length as usize);
-        payload.reserve(header.length as usize);
+        let here = (self.to - self.from).min(length);
+        payload.reserve(length);
         payload.extend_from_slice(&self.ahead[self.from..self.from + here]);
         self.from += here;
-        self.partial = Some((header, payload));
-        Ok(())
+        payload
     }
 
     /// Read the rest of a payload straight into its slab; false if the reader would block.
@@ -667,10 +689,7 @@ impl<R: Input> FrameReader<R> {
         let Some((header, payload)) = self.partial.take() else {
             return Ok(Got::Pending);
         };
-        let (said, found) = (header.crc, crc32c(&payload));
-        if said != found {
-            return Err(self.fault(Fault::PayloadCrc { said, found }));
-        }
+        check_payload(&header, &payload).map_err(|fault| self.fault(fault))?;
         self.at += (HEADER + payload.len()) as u64;
         let payload = slab::freeze(payload);
         Ok(Got::Frame(Frame { header, payload }))

@@ -5,9 +5,13 @@ mod bad_input;
 mod by_hand;
 mod crash;
 mod ends;
+mod examples;
 mod generated;
+mod pages;
 mod pipe;
 mod races;
+mod readme;
+mod shell;
 mod surroundings;
 
 /// A file that nobody names here would be forgotten without a word.

@@ -133,7 +133,9 @@ impl Memory {
     }
 
     /// Put one batch that is no larger than a transaction.
-    fn put_one(&self, batch: Batch, deadline: Instant) -> Result<(), ChannelError> {
+    fn put_one(&self, batch: Batch) -> Result<(), ChannelError> {
+        // Most puts have room at once and need no clock.
+        let mut deadline = None;
         let events = u64::from(batch.len());
         let mut slots = slots_bound(&batch);
         let mut state = self.lock();
@@ -150,7 +152,9 @@ impl Memory {
             if state.abandoned {
                 return Err(ChannelError::Failed("nobody takes from it any more".into()));
             }
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            let deadline = *deadline.get_or_insert(now + self.settings.keep_alive.0);
+            if deadline <= now {
                 return Err(self.full(&state, bytes_fit));
             }
             state.putters += 1;
@@ -205,13 +209,24 @@ impl Memory {
         }
     }
 
-    fn split(&self, batch: &Batch) -> Vec<Batch> {
-        let most = self
-            .settings
+    /// Events in one transaction at most.
+    fn transaction(&self) -> u64 {
+        self.settings
             .transaction_capacity
             .min(self.settings.capacity)
-            .max(1);
-        super::split(batch, most)
+            .max(1)
+    }
+
+    /// Put one batch that is not too large for the whole channel.
+    fn put_fitting(&self, batch: Batch) -> Result<(), ChannelError> {
+        if slots_bound(&batch) > self.slots && slots_of(&batch) > self.slots {
+            return Err(ChannelError::TooLarge(format!(
+                "a transaction of {} bytes is larger than the byteCapacity of {}",
+                batch.bytes(),
+                self.settings.byte_capacity
+            )));
+        }
+        self.put_one(batch)
     }
 }
 
@@ -237,15 +252,12 @@ impl Settle for Ticket {
 impl Channel for Memory {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
         for batch in batches.iter().filter(|batch| !batch.is_empty()) {
-            for part in self.split(batch) {
-                if slots_bound(&part) > self.slots && slots_of(&part) > self.slots {
-                    return Err(ChannelError::TooLarge(format!(
-                        "a transaction of {} bytes is larger than the byteCapacity of {}",
-                        part.bytes(),
-                        self.settings.byte_capacity
-                    )));
-                }
-                self.put_one(part, Instant::now() + self.settings.keep_alive.0)?;
+            if u64::from(batch.len()) <= self.transaction() {
+                self.put_fitting(batch.clone())?;
+                continue;
+            }
+            for part in super::split(batch, self.transaction()) {
+                self.put_fitting(part)?;
             }
         }
         Ok(())

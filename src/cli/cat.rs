@@ -203,7 +203,10 @@ impl View {
                 out.extend_from_slice(event.body());
                 out.push(b'\n');
             }
-            Format::Json => json::write_event(event, out),
+            Format::Json => {
+                json::write_event(event, out);
+                out.push(b'\n');
+            }
             Format::Hex => {
                 if self.headers {
                     put_headers(event, out);

@@ -5,6 +5,7 @@ use crate::component::nearest;
 use crate::{exit, say};
 use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The command.
@@ -194,12 +195,18 @@ fn topic(word: &str) -> Ended {
     Ended::Status(2)
 }
 
-fn near(word: &str) -> String {
+/// Every word that help has something to say about.
+pub fn topics() -> Vec<&'static str> {
     let tools = TOOLS.iter().map(|tool| tool.name);
     let pages = PAGES.iter().map(|page| page.name);
     let components = KINDS.iter().flat_map(|kind| parts::names(kind));
-    let known = KINDS.iter().copied().chain(tools).chain(pages).chain(components);
-    match nearest(word, known) {
+    let all = KINDS.iter().copied().chain(tools).chain(pages).chain(components);
+    // A name may belong to two kinds, such as a source and a sink.
+    all.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn near(word: &str) -> String {
+    match nearest(word, topics()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => "\"flume help\" shows what there is".to_string(),
     }

@@ -14,6 +14,7 @@ pub mod replay;
 pub mod report;
 pub mod roff;
 pub mod run;
+pub mod send;
 pub mod stage;
 pub mod version;
 pub mod words;
@@ -44,6 +45,7 @@ pub const TOOLS: &[Tool] = &[
     run::TOOL,
     cat::TOOL,
     replay::TOOL,
+    send::TOOL,
     list::TOOL,
     help::TOOL,
     completions::TOOL,

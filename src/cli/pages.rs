@@ -9,6 +9,7 @@ use super::{KINDS, TOOLS, help, parts, roff, stage};
 use crate::component::{Setting, flag_of};
 use crate::exit;
 use clap::Command;
+use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::io::{self, Write};
@@ -59,6 +60,17 @@ fn tree() -> Command {
         root = root.subcommand(command);
     }
     root.subcommands(TOOLS.iter().map(|tool| (tool.command)()))
+        .mut_subcommand("help", |help| completing(help, "topic", help::topics()))
+        .mut_subcommand("list", |list| completing(list, "kind", KINDS.to_vec()))
+}
+
+/// The command with words that a shell offers for an argument. The command itself gives better hints for a
+/// word that is none of them than clap would.
+fn completing(command: Command, arg: &'static str, words: Vec<&'static str>) -> Command {
+    command.mut_arg(arg, |arg| {
+        arg.value_parser(PossibleValuesParser::new(words))
+            .hide_possible_values(true)
+    })
 }
 
 /// What a shell reads to complete our words.

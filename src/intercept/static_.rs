@@ -21,7 +21,9 @@ pub struct Static {
 impl Interceptor for Static {
     fn intercept(&mut self, event: EventRef<'_>, out: &mut BatchBuilder) -> Result<(), StageError> {
         let (key, value) = (self.key.as_bytes(), self.value.as_bytes());
-        if self.preserve_existing && event.header(key).is_some() {
+        if event.header(key).is_none() {
+            out.push_appended(event, &[(key, value)], event.body());
+        } else if self.preserve_existing {
             out.push_encoded(event);
         } else {
             out.push_with(event, &[(key, value)], None);

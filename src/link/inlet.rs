@@ -28,6 +28,9 @@ pub struct InletOptions {
     pub name: String,
     /// Largest payload.
     pub limit: u32,
+    /// The writer may be anybody: acceptances go back over the socket that the stream comes by, and no
+    /// address that its hello names is connected to.
+    pub only_self: bool,
 }
 
 impl InletOptions {
@@ -37,6 +40,7 @@ impl InletOptions {
             identity,
             name: name.into(),
             limit: wire::LIMIT,
+            only_self: false,
         }
     }
 }
@@ -179,6 +183,7 @@ pub struct StreamInlet {
     all: AllAccounts,
     hello: Option<Hello>,
     stop: Stop,
+    opened: Instant,
     stopped_at: Option<Instant>,
     /// Of a seekable input: where it stood, and where each unsettled batch begins.
     start: Option<u64>,
@@ -219,6 +224,7 @@ impl StreamInlet {
             all: AllAccounts::default(),
             hello: None,
             stop: stop.clone(),
+            opened: Instant::now(),
             stopped_at: None,
             start,
             begins: VecDeque::new(),
@@ -234,7 +240,11 @@ impl StreamInlet {
 
     /// Set how long the next read may wait. After a stop it waits on for what is on its way.
     fn set_wait(&mut self, wait: Wait) {
-        let deadline = wait.deadline();
+        let deadline = match wait {
+            // Any time that has passed: this is asked before each frame, and a clock is dearer than one.
+            Wait::No => Some(self.opened),
+            other => other.deadline(),
+        };
         let stopping = self.stop.is_stopping();
         if stopping && self.stopped_at.is_none() {
             self.stopped_at = Some(Instant::now());
@@ -245,7 +255,9 @@ impl StreamInlet {
             (Some(deadline), Some(linger)) => Some(deadline.min(linger)),
             (deadline, linger) => deadline.or(linger),
         };
-        input.bell = (!stopping).then(|| self.stop.bell().clone());
+        if input.bell.is_none() != stopping {
+            input.bell = (!stopping).then(|| self.stop.bell().clone());
+        }
     }
 
     fn linger_is_over(&self) -> bool {
@@ -301,6 +313,11 @@ impl StreamInlet {
                 ),
                 Err(error) => Reply::Unreachable(error.to_string()),
             },
+            reply if self.options.only_self => Reply::Unreachable(format!(
+                "the stream of {} wants its acceptances at {reply}, which is not over this connection: send it \
+                 with \"flume sink stream ADDRESS\" or \"flume send ADDRESS\", or with --durability best-effort",
+                hello.stage
+            )),
             reply if reply.starts_with("unix:") => match reply::connect(hello, &self.options.identity) {
                 Ok(socket) => Reply::Socket(Arc::new(socket.into())),
                 Err(NoReply::Surplus(why)) => Reply::Surplus(why),
@@ -334,7 +351,10 @@ impl StreamInlet {
     fn deliver(&mut self, frame: wire::Frame, at: u64) -> Result<Next, StageError> {
         let sequence = frame.header.sequence;
         match &self.reply {
-            Reply::Unreachable(why) => return Ok(self.end_with(StageError::Usage(why.clone()))),
+            Reply::Unreachable(why) => {
+                let why = format!("{}: {why}", self.options.name);
+                return Ok(self.end_with(StageError::Usage(why)));
+            }
             Reply::Nobody if self.start.is_none() => {
                 let batch = frame.batch().map_err(|fault| self.bad(fault))?;
                 return Ok(Next::Delivery(Delivery::unowed(batch)));

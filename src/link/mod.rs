@@ -5,6 +5,7 @@
 //! which link it is on, and that is why a pipeline, a fused run and an agent cannot behave differently.
 
 pub mod address;
+pub mod counted;
 pub mod inlet;
 pub mod outlet;
 pub mod queue;

@@ -81,6 +81,8 @@ pub struct StreamOutlet {
 struct Writer {
     fd: OwnedFd,
     waiting: Vec<u8>,
+    /// When the first of the batches that wait came: the clock is not asked for each.
+    since: Instant,
     last: u64,
     totals: End,
     ended: bool,
@@ -118,6 +120,7 @@ impl StreamOutlet {
         let writer = Writer {
             fd,
             waiting: hello.encode(),
+            since: Instant::now(),
             last: 0,
             totals: End::default(),
             ended: false,
@@ -275,18 +278,29 @@ impl Outlet for StreamOutlet {
         self.wait_for_room(&mut writer, bytes)?;
         writer.last += 1;
         batch.sequence = writer.last;
-        self.acks.push(writer.last, bytes, batch.len(), promise);
+        if writer.waiting.is_empty() {
+            writer.since = Instant::now();
+        }
+        self.acks
+            .push(writer.last, bytes, batch.len(), writer.since, promise);
         writer.totals.batches += 1;
         writer.totals.events += u64::from(batch.len());
         writer.totals.bytes += bytes as u64;
-        let (header, payload) = wire::batch_frame(&batch, self.options.compression);
+        let packed;
+        let (header, payload) = match self.options.compression {
+            Compression::None => (wire::FrameHeader::batch(&batch), batch.encoded()),
+            how => {
+                packed = wire::batch_frame(&batch, how);
+                (packed.0, &packed.1)
+            }
+        };
         let header = header.encode(0);
         if payload.len() >= IN_PLACE && self.options.reply != Reply::File {
-            self.write_waiting(&mut writer, &[&header, &payload])?;
+            self.write_waiting(&mut writer, &[&header, payload])?;
             return Ok(());
         }
         writer.waiting.extend_from_slice(&header);
-        writer.waiting.extend_from_slice(&payload);
+        writer.waiting.extend_from_slice(payload);
         // What is settled by being written would sync for each 64 KiB: let the window decide there.
         let enough = match self.options.reply {
             Reply::File => self.options.window.bytes.min(1 << 20),

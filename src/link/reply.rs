@@ -53,6 +53,9 @@ struct AckState {
     lost: bool,
     /// Taken off the list and not settled yet: nobody may think that all is done.
     settling: usize,
+    /// Empty: where batches are put to be settled. A new one for thousands of small batches would be
+    /// given back to the system each time.
+    spare: Vec<UnderWay>,
     /// Threads that wait for a change: without any, an acceptance costs no system call.
     waiting: u32,
     no_taker: Option<String>,
@@ -109,7 +112,8 @@ impl Acks {
         }
     }
 
-    pub fn push(&self, sequence: u64, bytes: usize, events: u32, promise: Promise) {
+    /// A batch is on its way, since then.
+    pub fn push(&self, sequence: u64, bytes: usize, events: u32, since: Instant, promise: Promise) {
         let mut state = self.lock();
         state.bytes += bytes;
         state.events += u64::from(events);
@@ -117,7 +121,7 @@ impl Acks {
             sequence,
             bytes,
             events,
-            since: Instant::now(),
+            since,
             promise,
         });
     }
@@ -211,7 +215,7 @@ impl Acks {
     /// Everything up to `sequence` is accepted.
     pub fn accept_up_to(&self, sequence: u64) {
         let mut state = self.lock();
-        let mut settled = Vec::new();
+        let mut settled = std::mem::take(&mut state.spare);
         while state
             .under_way
             .front()
@@ -223,15 +227,18 @@ impl Acks {
     }
 
     /// Settle batches that were taken off the list. There is room at once; all is done only afterwards.
-    fn settle(&self, mut state: MutexGuard<'_, AckState>, batches: Vec<UnderWay>, outcome: Outcome) {
+    fn settle(&self, mut state: MutexGuard<'_, AckState>, mut batches: Vec<UnderWay>, outcome: Outcome) {
         let count = batches.len();
         state.settling += count;
         self.changed(state);
-        for batch in batches {
+        for batch in batches.drain(..) {
             batch.promise.settle(outcome.clone());
         }
         let mut state = self.lock();
         state.settling -= count;
+        if batches.capacity() > state.spare.capacity() {
+            state.spare = batches;
+        }
         if state.settling == 0 && state.under_way.is_empty() {
             self.changed(state);
         }

@@ -5,10 +5,10 @@
 //! their order, before anything new.
 
 use super::{Outlet, SendError, Unsettled};
-use crate::ack::{Class, Outcome, Promise};
+use crate::ack::{Class, Numbered, Outcome, Promise};
 use crate::event::Batch;
 use crate::stop::Stop;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,9 @@ struct Shared {
 
 struct State {
     outlet: Option<Arc<dyn Outlet>>,
-    next: u64,
+    /// Counts the outlets that there have been.
+    connection: u64,
+    held: Held,
     /// Sent and not settled.
     under_way: u64,
     events: u64,
@@ -44,6 +46,42 @@ struct State {
     waiting: u32,
     failing_since: Option<Instant>,
     fatal: Option<SendError>,
+}
+
+/// What is under way, by its number: 0, 1, 2 ... in the order in which it came.
+#[derive(Default)]
+struct Held {
+    /// The number of the first slot.
+    first: u64,
+    slots: VecDeque<Slot>,
+}
+
+enum Slot {
+    /// Sent over the connection with this number.
+    Sent(Batch, Promise, u64),
+    /// Not sent yet, or come back.
+    Away,
+    /// Never asked for again.
+    Settled,
+}
+
+impl Held {
+    /// A number for what comes next.
+    fn number(&mut self) -> u64 {
+        self.slots.push_back(Slot::Away);
+        self.first + self.slots.len() as u64 - 1
+    }
+
+    /// Put something into its slot; what was there before.
+    fn put(&mut self, number: u64, slot: Slot) -> Option<Slot> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let before = self.slots.get_mut(index).map(|at| std::mem::replace(at, slot));
+        while matches!(self.slots.front(), Some(Slot::Settled)) {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        before
+    }
 }
 
 impl Resend {
@@ -68,7 +106,8 @@ impl Resend {
         Resend(Arc::new(Shared {
             state: Mutex::new(State {
                 outlet,
-                next: 0,
+                connection: 0,
+                held: Held::default(),
                 under_way: 0,
                 events: 0,
                 bytes: 0,
@@ -142,7 +181,10 @@ impl Shared {
     }
 
     fn adopt(&self, outlet: &Arc<dyn Outlet>) {
-        self.lock().outlet = Some(outlet.clone());
+        let mut state = self.lock();
+        state.outlet = Some(outlet.clone());
+        state.connection += 1;
+        drop(state);
         // The hook of an outlet that is replaced goes with it.
         if self.after.lock().unwrap_or_else(|p| p.into_inner()).is_some() {
             outlet.on_settled(Box::new(|| {}));
@@ -158,41 +200,38 @@ impl Shared {
         *pause = (*pause * 2).min(BACK_OFF.1);
     }
 
-    fn send_as(self: &Arc<Self>, order: u64, batch: Batch, promise: Promise) -> Result<(), SendError> {
-        let outlet = match self.outlet() {
-            Ok(outlet) => outlet,
-            Err(error) => {
-                self.forget(&batch);
-                return Err(error);
-            }
+    fn send_as(self: &Arc<Self>, number: u64, batch: Batch, promise: Promise) -> Result<(), SendError> {
+        if let Err(error) = self.outlet() {
+            self.lock().held.put(number, Slot::Settled);
+            self.forget(&batch);
+            return Err(error);
+        }
+        self.send_held(self.lock(), number, batch, promise)
+    }
+
+    /// Send over the outlet that there is.
+    fn send_held(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        number: u64,
+        batch: Batch,
+        promise: Promise,
+    ) -> Result<(), SendError> {
+        let connection = state.connection;
+        let Some(outlet) = state.outlet.clone() else {
+            // Lost since somebody looked: as if it had been lost after the sending.
+            drop(state);
+            self.returned(number, batch, promise, Some(connection));
+            return Ok(());
         };
-        let (shared, held, from) = (self.clone(), batch.clone(), Arc::downgrade(&outlet));
-        let promise = Promise::hook(move |outcome| shared.settled(order, held, promise, outcome, from));
-        match outlet.send_promised(batch, promise) {
+        state
+            .held
+            .put(number, Slot::Sent(batch.clone(), promise, connection));
+        drop(state);
+        match outlet.send_promised(batch, Promise::numbered(self.clone(), number)) {
             // The batch has come back by its promise, and goes over the next connection.
             Err(SendError::Closed) if self.connect.is_some() => Ok(()),
             other => other,
-        }
-    }
-
-    fn settled(
-        self: Arc<Self>,
-        order: u64,
-        batch: Batch,
-        promise: Promise,
-        outcome: Outcome,
-        from: std::sync::Weak<dyn Outlet>,
-    ) {
-        match outcome {
-            Outcome::Refused(refusal) if refusal.class == Class::Retry => {
-                crate::say::debug(&self.name, format!("a batch was refused for now: {refusal}"));
-                self.returned(order, batch, promise, None);
-            }
-            Outcome::Lost if self.connect.is_some() => self.returned(order, batch, promise, Some(from)),
-            outcome => {
-                promise.settle(outcome);
-                self.forget(&batch);
-            }
         }
     }
 
@@ -213,29 +252,18 @@ impl Shared {
         }
     }
 
-    fn returned(
-        self: &Arc<Self>,
-        order: u64,
-        batch: Batch,
-        promise: Promise,
-        lost: Option<std::sync::Weak<dyn Outlet>>,
-    ) {
+    fn returned(self: &Arc<Self>, number: u64, batch: Batch, promise: Promise, lost: Option<u64>) {
         let mut state = self.lock();
-        if let Some(lost) = lost {
-            let is_current = state
-                .outlet
-                .as_ref()
-                .is_some_and(|now| std::ptr::addr_eq(Arc::as_ptr(now), lost.as_ptr()));
-            if is_current {
-                state.outlet = None;
-            }
+        if lost == Some(state.connection) {
+            state.outlet = None;
         }
         if state.fatal.is_some() {
+            state.held.put(number, Slot::Settled);
             drop(state);
             drop(promise);
             return self.forget(&batch);
         }
-        state.returned.insert(order, (batch, promise));
+        state.returned.insert(number, (batch, promise));
         state.failing_since.get_or_insert_with(Instant::now);
         if state.mending {
             return;
@@ -278,8 +306,8 @@ impl Shared {
                 drop(again);
                 return self.fail(SendError::Temporary("batches keep coming back unaccepted".into()));
             }
-            for (order, (batch, promise)) in again {
-                if let Err(error) = self.send_as(order, batch, promise) {
+            for (number, (batch, promise)) in again {
+                if let Err(error) = self.send_as(number, batch, promise) {
                     return self.fail(error);
                 }
             }
@@ -304,6 +332,31 @@ impl Shared {
     }
 }
 
+impl Numbered for Shared {
+    fn settled(self: Arc<Self>, number: u64, outcome: Outcome) {
+        let back = match &outcome {
+            Outcome::Refused(refusal) => refusal.class == Class::Retry,
+            Outcome::Lost => self.connect.is_some(),
+            Outcome::Accepted => false,
+        };
+        let slot = if back { Slot::Away } else { Slot::Settled };
+        let Some(Slot::Sent(batch, promise, connection)) = self.lock().held.put(number, slot) else {
+            return;
+        };
+        match outcome {
+            Outcome::Refused(refusal) if back => {
+                crate::say::debug(&self.name, format!("a batch was refused for now: {refusal}"));
+                self.returned(number, batch, promise, None);
+            }
+            Outcome::Lost if back => self.returned(number, batch, promise, Some(connection)),
+            outcome => {
+                promise.settle(outcome);
+                self.forget(&batch);
+            }
+        }
+    }
+}
+
 impl Outlet for Resend {
     fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let mut state = self.0.lock();
@@ -314,13 +367,15 @@ impl Outlet for Resend {
         if let Some(fatal) = &state.fatal {
             return Err(fatal.clone());
         }
-        state.next += 1;
-        let order = state.next;
+        let number = state.held.number();
         state.under_way += 1;
         state.events += u64::from(batch.len());
         state.bytes += batch.bytes() as u64;
+        if state.outlet.is_some() {
+            return self.0.send_held(state, number, batch, promise);
+        }
         drop(state);
-        self.0.send_as(order, batch, promise)
+        self.0.send_as(number, batch, promise)
     }
 
     fn flush(&self) -> Result<(), SendError> {

@@ -39,10 +39,9 @@ impl Logger {
         say::deliver(&self.lines, until).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => SinkError::retry("standard error takes nothing more"),
             // Nobody will ever read there again: a retry would not end.
-            ErrorKind::BrokenPipe => SinkError {
-                event: None,
-                ..SinkError::reject(0, "standard error is closed, nobody reads the events")
-            },
+            ErrorKind::BrokenPipe => {
+                SinkError::reject_batch("standard error is closed, nobody reads the events")
+            }
             _ => SinkError::retry(format!("standard error: {error}")),
         })?;
         self.lines.clear();

@@ -194,8 +194,14 @@ impl Exec {
             self.state = State::Waiting(Instant::now() + pause);
             return Ok(());
         }
-        say::info(to.counters().name(), &how);
-        self.state = State::Over((!status.success()).then_some(how));
+        // One that failed is told at the end, as the error of the source.
+        self.state = State::Over(match status.success() {
+            true => {
+                say::info(to.counters().name(), how);
+                None
+            }
+            false => Some(how),
+        });
         Ok(())
     }
 }
@@ -418,11 +424,13 @@ mod tests {
         let bodies = collect.bodies();
         assert_eq!(bodies[1..], ["bye"]);
         let sleeper = format!("/proc/{}/stat", bodies[0]);
-        let state = std::fs::read_to_string(sleeper);
-        assert!(
-            state.as_ref().map_or(true, |state| state.contains(") Z ")),
-            "{state:?}"
-        );
+        // Its files are closed a moment before it is gone.
+        let is_alive = || std::fs::read_to_string(&sleeper).is_ok_and(|state| !state.contains(") Z "));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while is_alive() {
+            assert!(Instant::now() < deadline, "the command's child lives on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod netcat;
 pub mod seq;
 pub mod server;
 pub mod stdin;
+pub mod stream;
 
 use crate::component::Spec;
 use crate::stage::{EventDrivenSource, PollableSource, Source};
@@ -29,6 +30,7 @@ pub const ALL: &[Spec<Source>] = &[
         .also(&["org.apache.flume.source.SequenceGeneratorSource"])
         .shell(&[("batchSize", "1000")]),
     polled::<stdin::Stdin>("stdin"),
+    event_driven::<stream::Stream>("stream").positional("listen"),
 ];
 
 /// The line of a source that is asked in a loop.

@@ -31,10 +31,10 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(clap::Args, Clone)]
 pub struct Netcat {
     /// Address to listen on.
-    #[arg(long, id = "bind", value_name = "HOST", required_unless_present = "listen")]
+    #[arg(long, id = "bind", value_name = "HOST")]
     bind: Option<String>,
     /// Port to listen on; 0 lets the system choose one, which the first message names.
-    #[arg(long, id = "port", value_name = "PORT", required_unless_present = "listen")]
+    #[arg(long, id = "port", value_name = "PORT")]
     port: Option<u16>,
     /// Listen here instead: tcp:HOST:PORT or unix:PATH.
     #[arg(long, id = "listen", value_name = "ADDRESS", conflicts_with_all = ["bind", "port"])]
@@ -91,8 +91,12 @@ impl Netcat {
         }
         match (&self.bind, self.port) {
             (Some(host), Some(port)) => Ok(Address::Tcp(host.clone(), port)),
-            (None, _) => Err(StageError::Usage("the property bind is missing".into())),
-            (_, None) => Err(StageError::Usage("the property port is missing".into())),
+            (None, _) => Err(StageError::Usage(
+                "the property bind is missing: the address to listen on".into(),
+            )),
+            (_, None) => Err(StageError::Usage(
+                "the property port is missing: the port to listen on, as in --port 6666, or 0 for any".into(),
+            )),
         }
     }
 }
@@ -421,6 +425,20 @@ mod tests {
         let bench = start(&[], Collect::accepting());
         assert_eq!(bench.say(b"one\ntwo\r\n\nthree"), "OK\nOK\nOK\n");
         assert_eq!(bench.collect.bodies(), ["one", "two\r", ""]);
+    }
+
+    #[test]
+    fn address_that_is_missing_is_named() {
+        let of = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            SPEC.from_flags(&words).unwrap().address()
+        };
+        assert!(of(&["--port", "1"]).unwrap_err().to_string().contains("bind"));
+        assert!(of(&["--bind", "::1"]).unwrap_err().to_string().contains("port"));
+        assert_eq!(
+            of(&["--bind", "::1", "--port", "1"]),
+            Ok(Address::Tcp("::1".into(), 1))
+        );
     }
 
     #[test]

@@ -47,13 +47,18 @@ struct Input {
 }
 
 impl Stdin {
-    /// Read these files in the place of standard input.
-    pub fn reading_files(mut self, files: Vec<PathBuf>) -> Self {
-        self.files = Some(files.into());
-        self
+    /// Read these files, or standard input, by other settings than the command line's.
+    pub fn reading(format: Format, long: LongLines, batches: Batches, files: Option<Vec<PathBuf>>) -> Self {
+        Stdin {
+            format,
+            long,
+            batches,
+            files: files.map(VecDeque::from),
+            input: None,
+        }
     }
 
-    fn reading(&self, input: &str, to: &ChannelProcessor) -> Reading {
+    fn reader(&self, input: &str, to: &ChannelProcessor) -> Reading {
         let cutting = Cutting {
             format: self.format,
             end: LineEnd::Lf,
@@ -85,7 +90,7 @@ impl Stdin {
             }
             FdKind::Socket | FdKind::Device => {}
         }
-        let reading = self.reading("standard input", to);
+        let reading = self.reader("standard input", to);
         self.input = Some(Input {
             fd,
             kind,
@@ -108,7 +113,7 @@ impl Stdin {
         self.input = Some(Input {
             fd,
             kind,
-            reading: self.reading(&name, to),
+            reading: self.reader(&name, to),
             start: None,
         });
         Ok(true)

@@ -7,7 +7,7 @@
 //! record that is torn is passed over.
 
 use super::core::Core;
-use super::disk::DiskFile;
+use super::disk::{Disk, DiskFile};
 use super::index::Index;
 use super::place::{failed, random};
 use crate::channel::ChannelError;
@@ -51,30 +51,42 @@ fn parse(bytes: &[u8], into: &mut Accepted) {
 }
 
 /// What all logs say.
-pub fn read_all(directory: &Path, disk: &dyn super::disk::Disk) -> Result<Accepted, ChannelError> {
-    let names = disk
-        .names(directory)
-        .map_err(|error| failed("list", directory, &error))?;
-    let mut all = Accepted::new();
-    for name in names {
-        read_log(&directory.join(name), disk, &mut all)?;
+pub fn read_all(directory: &Path, disk: &dyn Disk) -> Result<Accepted, ChannelError> {
+    // A log that goes while we read was joined into a newer one, which may not have been listed yet.
+    for _ in 0..100 {
+        let names = disk
+            .names(directory)
+            .map_err(|error| failed("list", directory, &error))?;
+        let mut all = Accepted::new();
+        let mut complete = true;
+        for name in names {
+            complete &= read_log(&directory.join(name), disk, &mut all)?;
+        }
+        if complete {
+            return Ok(all);
+        }
     }
-    Ok(all)
+    Err(ChannelError::Failed(format!(
+        "the logs in {} do not hold still; is something removing them?",
+        directory.display()
+    )))
 }
 
-fn read_log(path: &Path, disk: &dyn super::disk::Disk, into: &mut Accepted) -> Result<(), ChannelError> {
+/// False if it is gone.
+fn read_log(path: &Path, disk: &dyn Disk, into: &mut Accepted) -> Result<bool, ChannelError> {
     let mut bytes = Vec::new();
     let read = disk.open_to_read(path).and_then(|file| {
         let length = file.length()?;
         file.read_at(&mut bytes, length as usize, 0)
     });
     match read {
-        // Collected by somebody else meanwhile, who has taken over what counted in it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed("read", path, &error)),
-        Ok(()) => parse(&bytes, into),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("read", path, &error)),
+        Ok(()) => {
+            parse(&bytes, into);
+            Ok(true)
+        }
     }
-    Ok(())
 }
 
 struct Log {

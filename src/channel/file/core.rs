@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Called with a sentence about something that a person may want to know.
 pub type Report = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Room for some indexes and a log: what the first drained segments need to be drained.
+const BALLAST: u64 = 1 << 20;
+
 /// What all parts of an open channel share.
 pub struct Core {
     pub config: Config,
@@ -23,6 +26,23 @@ pub struct Core {
 }
 
 impl Core {
+    /// Set aside what rebuilding needs when the disk is full. Without it takers still work wherever there is
+    /// an index.
+    pub fn keep_ballast(&self) {
+        let path = self.place.ballast();
+        let made = self.disk.create(&path).and_then(|file| file.reserve(0, BALLAST));
+        if let Err(error) = made
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            let _ = self.disk.unlink(&path);
+        }
+    }
+
+    /// Give the ballast up; false if there was none.
+    pub fn drop_ballast(&self) -> bool {
+        self.disk.unlink(&self.place.ballast()).is_ok()
+    }
+
     /// Removed segments stay removed when this returns well.
     pub fn sync_data_dirs(&self) -> std::io::Result<()> {
         self.place

@@ -10,25 +10,41 @@ use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
 
-/// A segment that we made and append to.
-pub struct Lane {
+/// A segment that we made, as whoever syncs and publishes sees it.
+pub struct Segment {
     number: u64,
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     index: Index,
+    /// Of no more use: nothing that is written to it now counts.
+    broken: AtomicBool,
+    /// Something was published and not synced yet.
+    unsynced: AtomicBool,
+}
+
+/// The same, as whoever writes sees it. What was written may be ahead of what is published.
+pub struct Lane {
+    segment: Arc<Segment>,
     /// Where the next group goes.
     at: u64,
     frames: u32,
     amount: Amount,
     reserved: u64,
     step: u64,
-    /// Something was published and not synced yet.
-    unsynced: bool,
+}
+
+/// Puts that were written together and are not published yet.
+pub struct Group {
+    segment: Arc<Segment>,
+    first: u32,
+    entries: Vec<Entry>,
+    /// Everything in the segment with this group.
+    amount: Amount,
 }
 
 /// Bytes and frames.
@@ -72,31 +88,37 @@ impl Lane {
         let file = made.inspect_err(|_| {
             let _ = std::fs::remove_file(&index_path);
         })?;
-        index.set_inode(
-            file.identity()
-                .map_err(|error| failed("look at", &path, &error))?
-                .0,
-        );
+        // An index without it counts as one of a segment that is just being made, which does no harm.
+        index.set_inode(file.identity().map_or(0, |(inode, _)| inode));
         core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
-        Ok(Lane {
+        let segment = Segment {
             number,
             path,
             file,
             index,
+            broken: AtomicBool::new(false),
+            unsynced: AtomicBool::new(false),
+        };
+        Ok(Lane {
+            segment: Arc::new(segment),
             at: segment::HEAD,
             frames: 0,
             amount: Amount::default(),
             reserved: segment::HEAD,
             step: FIRST_STEP,
-            unsynced: false,
         })
+    }
+
+    /// What is published and synced through it.
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
     }
 
     /// What still goes in.
     pub fn room(&self, core: &Core) -> Room {
         Room {
             bytes: core.config.segment_bytes.saturating_sub(self.at),
-            frames: (self.index.cap() - self.frames) as usize,
+            frames: (self.segment.index.cap() - self.frames) as usize,
         }
     }
 
@@ -111,9 +133,9 @@ impl Lane {
             .max(end);
         for upto in [generous, end] {
             let more = upto - self.reserved;
-            let done = check_free(core, &self.path, more).and_then(|()| {
-                let reserved = self.file.reserve(self.reserved, more);
-                reserved.map_err(|error| failed("set room aside in", &self.path, &error))
+            let done = check_free(core, &self.segment.path, more).and_then(|()| {
+                let reserved = self.segment.file.reserve(self.reserved, more);
+                reserved.map_err(|error| failed("set room aside in", &self.segment.path, &error))
             });
             match done {
                 Ok(()) => {
@@ -129,30 +151,27 @@ impl Lane {
     }
 
     /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
-    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Vec<Entry>, Broken> {
-        let written = segment::write_group(&*self.file, self.number, self.frames, self.at, puts);
-        written.map_err(|error| {
-            let told = failed("write", &self.path, &error);
-            // A whole frame of a put that failed must not be found if we die now.
-            let blank = [0; crate::wire::HEADER];
-            match self.file.write_at(&mut [IoSlice::new(&blank)], self.at) {
-                Ok(()) => Broken::Put(told),
-                Err(_) => Broken::Lane(told),
+    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
+        let segment = &self.segment;
+        // What is published is synced; what was written behind it may be torn together with this.
+        let synced = segment.index.committed();
+        let (file, number) = (&*segment.file, segment.number);
+        match segment::write_group(file, number, self.frames, synced, self.at, puts) {
+            Ok(entries) => Ok(self.written(entries)),
+            Err(error) => {
+                // A whole frame of a put that failed must not be found if we die now.
+                let blank = [0; crate::wire::HEADER];
+                if file.write_at(&mut [IoSlice::new(&blank)], self.at).is_err() {
+                    segment.broken.store(true, Ordering::SeqCst);
+                }
+                Err(failed("write", &segment.path, &error))
             }
-        })
+        }
     }
 
-    /// What was written is on the disk when this returns well. After a failure the segment is of no more
-    /// use: the system may have forgotten what it could not write and call the next sync a success.
-    pub fn sync(&mut self) -> Result<(), Broken> {
-        let synced = self.file.sync();
-        synced.map_err(|error| Broken::Lane(failed("sync", &self.path, &error)))
-    }
-
-    /// Show a group that was written (and synced, where that was asked for) to the takers.
-    pub fn publish(&mut self, core: &Core, entries: &[Entry]) {
-        for (frame, entry) in (self.frames..).zip(entries) {
-            self.index.set_entry(frame, *entry);
+    fn written(&mut self, entries: Vec<Entry>) -> Group {
+        let first = self.frames;
+        for entry in &entries {
             self.at = u64::from(entry.offset) + crate::wire::HEADER as u64 + u64::from(entry.length);
             self.amount.add(Amount {
                 events: entry.events.into(),
@@ -160,47 +179,88 @@ impl Lane {
             });
         }
         self.frames += entries.len() as u32;
-        self.unsynced = core.config.sync != Sync::Always;
-        self.index.commit(self.frames, self.amount);
-        core.table.put_bell().ring();
+        Group {
+            segment: self.segment.clone(),
+            first,
+            entries,
+            amount: self.amount,
+        }
     }
+}
 
-    /// The file, if something in it is published and not synced.
-    pub fn take_unsynced(&mut self) -> Option<(PathBuf, Arc<dyn DiskFile>)> {
-        std::mem::take(&mut self.unsynced).then(|| (self.path.clone(), self.file.clone()))
+impl Group {
+    /// Sync, if that was asked for, and show it to the takers. To be called in the order of writing.
+    ///
+    /// After a failure the segment is of no more use: the system may have forgotten what it could not write
+    /// and call the next sync a success. So a group that was written behind this one is refused as well.
+    pub fn finish(self, core: &Core) -> Result<(), ChannelError> {
+        let segment = &*self.segment;
+        if segment.broken.load(Ordering::SeqCst) {
+            let path = segment.path.display();
+            let why = format!("cannot sync {path}: the sync before this one failed");
+            return Err(ChannelError::Failed(why));
+        }
+        if core.config.sync == Sync::Always
+            && let Err(error) = segment.file.sync()
+        {
+            segment.broken.store(true, Ordering::SeqCst);
+            // At once: if we die now, nobody finds what was refused.
+            segment.seal(core);
+            return Err(failed("sync", &segment.path, &error));
+        }
+        for (frame, entry) in (self.first..).zip(&self.entries) {
+            segment.index.set_entry(frame, *entry);
+        }
+        let frames = self.first + self.entries.len() as u32;
+        segment
+            .unsynced
+            .store(core.config.sync != Sync::Always, Ordering::SeqCst);
+        segment.index.commit(frames, self.amount);
+        core.table.put_bell().ring();
+        Ok(())
+    }
+}
+
+impl Segment {
+    /// Nothing more may be written to it.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
     }
 
     /// Something in it is published and not synced.
     pub fn is_unsynced(&self) -> bool {
-        self.unsynced
+        self.unsynced.load(Ordering::SeqCst)
+    }
+
+    /// Sync what was published without; after a failure it is of no more use.
+    pub fn sync(&self) -> Result<(), ChannelError> {
+        if !self.unsynced.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.file.sync().map_err(|error| {
+            self.broken.store(true, Ordering::SeqCst);
+            failed("sync", &self.path, &error)
+        })
     }
 
     /// Append no more. What was not published is cut off, and the totals are noted for who counts later;
-    /// both are only help, so that their failure is none.
-    pub fn seal(mut self, core: &Core) {
+    /// both are only help, so that their failure is none. No group that is still to be published may be on
+    /// its way. Once more does no harm.
+    pub fn seal(&self, core: &Core) {
         let totals = Totals {
-            frames: self.frames,
-            amount: self.amount,
+            frames: self.index.committed(),
+            amount: self.index.amount_in(),
         };
         let _ = segment::write_totals(&*self.file, self.number, totals);
-        let _ = self.file.truncate(self.at);
+        let _ = self.file.truncate(self.index.end());
         if core.config.sync != Sync::Never
-            && let Some((path, file)) = self.take_unsynced()
-            && let Err(error) = file.sync()
+            && let Err(error) = self.sync()
         {
-            (core.report)(&failed("sync", &path, &error).to_string());
+            (core.report)(&error.to_string());
         }
         self.index.seal();
         core.table.put_bell().ring_for_sleepers();
     }
-}
-
-/// What a failure leaves.
-pub enum Broken {
-    /// The put failed, the next one may go to the same segment.
-    Put(ChannelError),
-    /// The segment is of no more use.
-    Lane(ChannelError),
 }
 
 fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {

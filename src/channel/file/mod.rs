@@ -11,7 +11,7 @@
 //! | number ([`table`]) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
 //! | new segment ([`lane`]) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
 //! | put ([`put`]) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
-//! | failed sync | seal at `committed`, cut off, refuse all who waited, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
+//! | failed sync | cut off and seal at `committed`, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
 //! | dead putter ([`recover`]) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
 //! | claim ([`take`]) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
@@ -216,6 +216,7 @@ impl FileChannel {
         });
         if role != Role::Put {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
+            inner.core.keep_ballast();
         }
         Inner::start(&inner, lease)?;
         Ok(Arc::new(FileChannel { inner }))

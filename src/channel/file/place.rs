@@ -71,6 +71,11 @@ impl Place {
         self.checkpoint.join("acc")
     }
 
+    /// What is given up so that takers can work on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.checkpoint.join("ballast")
+    }
+
     /// The file of a segment in the data directory `dir`.
     pub fn segment(&self, dir: usize, number: u64) -> PathBuf {
         self.data[dir].join(format!("{number:016}.seg"))
@@ -97,10 +102,7 @@ impl Place {
 
     /// The channel in a directory, which must be one already.
     pub fn find(directory: &Path) -> Result<Place, ChannelError> {
-        let marker = read_marker(directory)?.ok_or_else(|| {
-            let why = "is not a file channel: it has no file";
-            unusable(format!("{} {why} \"{MARKER}\"", directory.display()))
-        })?;
+        let marker = read_marker(directory)?.ok_or_else(|| not_a_channel(directory))?;
         Ok(Place::of(directory, marker))
     }
 
@@ -128,6 +130,9 @@ impl Place {
             Some(marker) => marker,
             None => {
                 check_empty(directory)?;
+                if !config.create {
+                    return Err(not_a_channel(directory));
+                }
                 write_marker(directory, wanted, disk)?
             }
         };
@@ -194,6 +199,13 @@ pub fn failed(what: &str, path: &Path, error: &io::Error) -> ChannelError {
 
 pub fn unusable(why: String) -> ChannelError {
     ChannelError::Unusable(why)
+}
+
+fn not_a_channel(directory: &Path) -> ChannelError {
+    let directory = directory.display();
+    unusable(format!(
+        "{directory} is not a file channel: it has no file \"{MARKER}\""
+    ))
 }
 
 fn check_exists(directory: &Path, create: bool) -> Result<(), ChannelError> {

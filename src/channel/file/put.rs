@@ -9,7 +9,7 @@
 use super::Sync;
 use super::core::Core;
 use super::index::Amount;
-use super::lane::{Broken, Lane, Room, room_of_new};
+use super::lane::{Group, Lane, Room, room_of_new};
 use super::registry::Registry;
 use super::segment::{self, Ready};
 use crate::channel::ChannelError;
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that one group may have, unless a single put is larger.
 const GROUP_BYTES: u64 = 8 << 20;
+/// So many bytes are written while others are synced; fewer wait, so that more come together.
+const EARLY_BYTES: u64 = 128 << 10;
 /// Bytes that one put may have: offsets in a segment have 32 bits.
 const PUT_BYTES: u64 = 1 << 30;
 /// How often somebody looks again for room that no bell tells of.
@@ -77,7 +79,10 @@ struct Queue {
 #[derive(Default)]
 pub struct Putter {
     queue: Mutex<Queue>,
+    /// Held while a group is written.
     lane: Mutex<Option<Lane>>,
+    /// Held while a group is synced and published; taken before the next one may lead.
+    turn: Mutex<()>,
     /// What is admitted and not published yet.
     reserved: Mutex<Amount>,
 }
@@ -171,29 +176,63 @@ impl Putter {
         }
     }
 
-    /// Write the group at the head of the queue, answer it, and let the next one lead.
+    /// Write the group at the head of the queue, let the next one lead, sync and answer.
+    ///
+    /// Two locks make a line of two places. The lane is held while a group is written, the turn while one is
+    /// synced, and the next leader comes when the lane is free and the turn is ours. So much data is written
+    /// while the group before it is synced; little data waits for its turn first and grows meanwhile.
     fn lead(&self, core: &Core) {
-        if core.config.sync == Sync::Always {
+        let mut turn = None;
+        if core.config.sync == Sync::Always && self.queued_bytes() < EARLY_BYTES {
+            turn = Some(lock(&self.turn));
             self.gather();
         }
         let mut lane = lock(&self.lane);
-        let group = self.take_group(core, &mut lane);
-        let started = Instant::now();
-        let outcome = write_group(core, &mut lane, &group);
+        self.retire(core, &mut lane, &mut turn);
+        let jobs = self.take_group(core, &lane);
+        let written = write_group(core, &mut lane, &jobs);
+        let turn = turn.unwrap_or_else(|| lock(&self.turn));
         drop(lane);
+        self.hand_over();
+        let started = Instant::now();
+        let outcome = written.and_then(|group| group.finish(core));
         let mut queue = lock(&self.queue);
         queue.sync = started.elapsed();
-        queue.expected = group.len() + queue.jobs.len();
-        queue.is_led = !queue.jobs.is_empty();
-        if let Some(next) = queue.jobs.front() {
-            next.set(Turn::Leads);
-        }
+        queue.expected = jobs.len() + queue.jobs.len();
         drop(queue);
-        for job in &group {
+        drop(turn);
+        for job in &jobs {
             if let Err(failure) = &outcome {
                 *lock(&job.failure) = Some(again(failure));
             }
             job.set(Turn::Done);
+        }
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        lock(&self.queue).jobs.iter().map(|job| job.room.bytes).sum()
+    }
+
+    fn hand_over(&self) {
+        let mut queue = lock(&self.queue);
+        queue.is_led = !queue.jobs.is_empty();
+        if let Some(next) = queue.jobs.front() {
+            next.set(Turn::Leads);
+        }
+    }
+
+    /// Seal a segment that is broken or into which the next put does not go; not before what was written to
+    /// it has been published.
+    fn retire<'a>(&'a self, core: &Core, lane: &mut Option<Lane>, turn: &mut Option<MutexGuard<'a, ()>>) {
+        let first = lock(&self.queue)
+            .jobs
+            .front()
+            .map(|job| job.room)
+            .unwrap_or_default();
+        let is_over = |lane: &mut Lane| lane.segment().is_broken() || !lane.room(core).holds(first);
+        if let Some(old) = lane.take_if(is_over) {
+            turn.get_or_insert_with(|| lock(&self.turn));
+            old.segment().seal(core);
         }
     }
 
@@ -219,12 +258,8 @@ impl Putter {
     }
 
     /// The puts that go together: the first in any case, others as far as they fit.
-    fn take_group(&self, core: &Core, lane: &mut Option<Lane>) -> Vec<Arc<Job>> {
+    fn take_group(&self, core: &Core, lane: &Option<Lane>) -> Vec<Arc<Job>> {
         let mut queue = lock(&self.queue);
-        let first = queue.jobs.front().map(|job| job.room).unwrap_or_default();
-        if let Some(old) = lane.take_if(|lane| !lane.room(core).holds(first)) {
-            old.seal(core);
-        }
         let mut room = match lane {
             Some(lane) => lane.room(core),
             None => room_of_new(core),
@@ -244,59 +279,40 @@ impl Putter {
 
     /// Sync what was published without; for an interval or at the end.
     pub fn sync(&self, core: &Core) {
-        let unsynced = lock(&self.lane).as_mut().and_then(Lane::take_unsynced);
-        let Some((path, file)) = unsynced else {
+        let segment = lock(&self.lane).as_ref().map(|lane| lane.segment().clone());
+        let Some(Err(error)) = segment.map(|segment| segment.sync()) else {
             return;
         };
-        if let Err(error) = file.sync() {
-            (core.report)(&format!(
-                "cannot sync {}: {error}; what was put in the last interval may be lost by a power cut",
-                path.display()
-            ));
-            if let Some(lane) = lock(&self.lane).take() {
-                lane.seal(core);
-            }
-        }
+        (core.report)(&format!(
+            "{error}; what was put in the last interval may be lost by a power cut"
+        ));
     }
 
     /// Something was published and not synced.
     pub fn has_unsynced(&self) -> bool {
-        lock(&self.lane).as_ref().is_some_and(Lane::is_unsynced)
+        let lane = lock(&self.lane);
+        lane.as_ref().is_some_and(|lane| lane.segment().is_unsynced())
     }
 
     /// No more puts.
     pub fn close(&self, core: &Core) {
-        if let Some(lane) = lock(&self.lane).take() {
-            lane.seal(core);
+        let lane = lock(&self.lane).take();
+        let _turn = lock(&self.turn);
+        if let Some(lane) = lane {
+            lane.segment().seal(core);
         }
     }
 }
 
-fn write_group(core: &Core, lane: &mut Option<Lane>, group: &[Arc<Job>]) -> Result<(), ChannelError> {
-    let bytes = group.iter().map(|job| job.room.bytes).sum();
+fn write_group(core: &Core, lane: &mut Option<Lane>, jobs: &[Arc<Job>]) -> Result<Group, ChannelError> {
+    let bytes = jobs.iter().map(|job| job.room.bytes).sum();
     let open = match lane {
         Some(open) => open,
         None => lane.insert(Lane::create(core)?),
     };
     open.reserve(core, bytes)?;
-    let puts: Vec<&[Ready]> = group.iter().map(|job| &job.frames[..]).collect();
-    let written = open.write(&puts).and_then(|entries| {
-        if core.config.sync == Sync::Always {
-            open.sync()?;
-        }
-        open.publish(core, &entries);
-        Ok(())
-    });
-    match written {
-        Ok(()) => Ok(()),
-        Err(Broken::Put(why)) => Err(why),
-        Err(Broken::Lane(why)) => {
-            if let Some(broken) = lane.take() {
-                broken.seal(core);
-            }
-            Err(why)
-        }
-    }
+    let puts: Vec<&[Ready]> = jobs.iter().map(|job| &job.frames[..]).collect();
+    open.write(&puts)
 }
 
 fn amount_of(batches: &[Batch]) -> Amount {

@@ -38,7 +38,10 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
                 file,
             }));
         }
-        build(core, dir, &*file, number).map_err(told)?;
+        match build(core, dir, &*file, number) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && core.drop_ballast() => continue,
+            other => other.map_err(told)?,
+        }
         // Deleted just before: what we made would give it out once more.
         if !file.identity().map_err(told)?.1 {
             let _ = std::fs::remove_file(core.table.index_path(number));

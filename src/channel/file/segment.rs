@@ -3,9 +3,9 @@
 //! A frame's `origin` is its position (segment number and frame index). Its `sequence` is used here for what
 //! a scan has to know, and is not the place in any stream:
 //!
-//! - upper half: index of the first frame of the *group* that was written and synced together. A bad spot
-//!   inside the last group was never synced: a torn tail. A bad spot in front of a later group was, and is
-//!   damage.
+//! - upper half: frames that were synced when this one was written. A bad spot at or behind all that any
+//!   whole frame behind it calls synced may never have been: a torn tail. One before that was on the disk,
+//!   and is damage.
 //! - lower half: frames of the same put that still follow. A put at the end of the file counts only when
 //!   its last frame is there, so that a transaction is never half visible.
 
@@ -41,8 +41,8 @@ pub fn cap_for(segment_bytes: u64) -> u32 {
 }
 
 /// What `sequence` holds; see the head of this module.
-pub fn sequence(group: u32, follow: u32) -> u64 {
-    u64::from(group) << 32 | u64::from(follow)
+pub fn sequence(synced: u32, follow: u32) -> u64 {
+    u64::from(synced) << 32 | u64::from(follow)
 }
 
 fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
@@ -172,7 +172,7 @@ pub struct Scan {
 /// A frame as a scan finds it.
 struct Found {
     frame: u32,
-    group: u32,
+    synced: u32,
     follow: u32,
     entry: Entry,
 }
@@ -251,7 +251,7 @@ impl Walk<'_> {
         }
         Look::Frame(Found {
             frame,
-            group: (header.sequence >> 32) as u32,
+            synced: (header.sequence >> 32) as u32,
             follow: header.sequence as u32,
             entry: Entry {
                 offset,
@@ -262,8 +262,8 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole frame behind a bad spot that belongs to a group written later than frame `index`.
-    fn later_group(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
+    /// The next whole frame behind a bad spot that was written when frame `index` was synced.
+    fn written_later(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
         loop {
             let bytes = self.window.bytes(at, WINDOW)?;
             let have = bytes.len();
@@ -271,7 +271,7 @@ impl Walk<'_> {
                 Some(skip) => {
                     at += skip as u64;
                     match self.look(at)? {
-                        Look::Frame(found) if found.frame >= index && found.group > index => {
+                        Look::Frame(found) if found.frame >= index && found.synced > index => {
                             return Ok(Some((at, found)));
                         }
                         _ => at += 1,
@@ -318,7 +318,7 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
             Look::Nothing => "zeros".to_string(),
             Look::Bad(fault) => fault.to_string(),
         };
-        let Some((next, found)) = walk.later_group(at, expected)? else {
+        let Some((next, found)) = walk.written_later(at, expected)? else {
             scan.entries.truncate(whole);
             if fault != "zeros" {
                 scan.torn = Some(format!("at byte {at}: {fault}"));
@@ -350,11 +350,12 @@ impl Ready {
     }
 }
 
-/// Write frames of several puts as one group; gives where they are.
+/// Write frames of several puts as one group; gives where they are. Frames below `synced` are on the disk.
 pub fn write_group(
     file: &dyn DiskFile,
     number: u64,
     first: u32,
+    synced: u32,
     start: u64,
     puts: &[&[Ready]],
 ) -> io::Result<Vec<Entry>> {
@@ -365,7 +366,7 @@ pub fn write_group(
         for (nth, ready) in put.iter().enumerate() {
             let mut header = ready.header;
             header.origin = position(number, first + entries.len() as u32);
-            header.sequence = sequence(first, (put.len() - nth - 1) as u32);
+            header.sequence = sequence(synced, (put.len() - nth - 1) as u32);
             headers.push(header.encode(number));
             entries.push(Entry {
                 offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -408,7 +409,7 @@ mod tests {
         for put in [vec!["a"], vec!["b", "c", "d"], vec!["e"], vec!["f"]] {
             let put: Vec<_> = put.into_iter().map(ready).collect();
             let first = entries.len() as u32;
-            entries.extend(write_group(&*file, 7, first, at, &[&put]).unwrap());
+            entries.extend(write_group(&*file, 7, first, first, at, &[&put]).unwrap());
             at += put.iter().map(Ready::size).sum::<u64>();
         }
         (file, entries)

@@ -260,3 +260,65 @@ fn space_that_has_to_stay_free_stays_free() {
     put(&channel, &["a"]);
     assert_eq!(drain(&channel), ["a"]);
 }
+
+#[test]
+fn interval_syncs_what_was_put_and_says_when_it_cannot() {
+    let bench = Bench::new();
+    let (channel, troubles) = open(&bench, |config| {
+        config.sync = Sync::Every(Duration::from_millis(1))
+    });
+    put(&channel, &["a"]);
+    let made = 1;
+    while troubles.syncs.load(Ordering::SeqCst) == made {
+        std::thread::yield_now();
+    }
+    troubles.sync_fails.store(1, Ordering::SeqCst);
+    put(&channel, &["b"]);
+    while !bench.reported("may be lost by a power cut") {
+        std::thread::yield_now();
+    }
+    put(&channel, &["c"]);
+    assert_eq!(bench.segments().len(), 2);
+    assert_eq!(drain(&channel), ["a", "b", "c"]);
+}
+
+#[test]
+fn failed_sync_refuses_also_what_was_written_meanwhile_and_nothing_else() {
+    for forget in [false, true] {
+        let bench = Bench::new();
+        let (channel, troubles) = open(&bench, |config| config.segment_bytes = 8 << 20);
+        troubles.sync_takes_ms.store(1, Ordering::SeqCst);
+        let acknowledged = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for thread in 0..6 {
+                let (channel, acknowledged, troubles) = (&channel, &acknowledged, &troubles);
+                scope.spawn(move || {
+                    for n in 0..20 {
+                        if thread == 0 && n % 5 == 4 {
+                            troubles.sync_fails.store(1, Ordering::SeqCst);
+                        }
+                        let name = format!("{thread}-{n}");
+                        // So large that it is written while others are synced.
+                        if channel
+                            .put(&[batch(&[&format!("{name}{}", ".".repeat(150_000))])])
+                            .is_ok()
+                        {
+                            lock(acknowledged).push(name);
+                        }
+                    }
+                });
+            }
+        });
+        drop(channel);
+        if forget {
+            bench.forget_tables();
+        }
+        let mut delivered = drain(&bench.open());
+        let mut acknowledged = acknowledged.into_inner().unwrap();
+        assert!(acknowledged.len() < 120 && bench.segments().len() <= 1);
+        delivered.sort();
+        acknowledged.sort();
+        assert_eq!(delivered, acknowledged);
+        assert!(lock(&bench.reports).is_empty(), "{:?}", lock(&bench.reports));
+    }
+}

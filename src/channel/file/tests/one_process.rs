@@ -296,12 +296,17 @@ fn directories_that_cannot_be_used_are_refused_and_not_touched() {
     std::fs::create_dir(&bench.directory).unwrap();
     std::fs::write(bench.directory.join("letter.txt"), "dear").unwrap();
     assert!(said(bench.config()).contains("letter.txt"));
+    let left: Vec<_> = std::fs::read_dir(&bench.directory).unwrap().collect();
+    assert_eq!(left.len(), 1);
     assert!(!looks_like_channel(&bench.directory));
     std::fs::rename(
         bench.directory.join("letter.txt"),
         bench.directory.join(".hidden"),
     )
     .unwrap();
+    let mut not_made = bench.config();
+    not_made.create = false;
+    assert!(said(not_made).contains("is not a file channel"));
     drop(bench.open());
     assert!(looks_like_channel(&bench.directory));
     let mut elsewhere = bench.config();

@@ -1,0 +1,78 @@
+//! `timestamp`: when an event came, in milliseconds (Flume's TimestampInterceptor).
+
+use super::push_header;
+use crate::event::{Batch, BatchBuilder, EventRef};
+use crate::exit::StageError;
+use crate::stage::{Interceptor, undecodable};
+
+/// Set a header to the time now, in milliseconds since 1970.
+#[derive(clap::Args)]
+pub struct Timestamp {
+    /// Name of the header.
+    #[arg(long, id = "headerName", default_value = "timestamp", value_name = "NAME")]
+    header_name: String,
+    /// Keep the value of an event that has the header already.
+    #[arg(long, id = "preserveExisting", default_value = "false")]
+    preserve_existing: bool,
+}
+
+impl Timestamp {
+    fn push(&self, event: EventRef<'_>, now: &str, out: &mut BatchBuilder) {
+        push_header(
+            event,
+            &self.header_name,
+            now.as_bytes(),
+            self.preserve_existing,
+            out,
+        );
+    }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().as_millisecond().to_string()
+}
+
+impl Interceptor for Timestamp {
+    fn intercept(&mut self, event: EventRef<'_>, out: &mut BatchBuilder) -> Result<(), StageError> {
+        self.push(event, &now(), out);
+        Ok(())
+    }
+
+    /// The clock is read once for a batch, whose events pass at one moment.
+    fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
+        let now = now();
+        let mut out = BatchBuilder::with_room(batch.bytes() + 64 * batch.len() as usize);
+        for event in batch.events() {
+            self.push(event.map_err(undecodable)?, &now, &mut out);
+        }
+        Ok(batch.replaced_by(out.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Event;
+    use crate::intercept::tests::intercepted;
+
+    fn millis(event: &Event, header: &str) -> i64 {
+        String::from_utf8_lossy(event.header(header).unwrap())
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_header_is_the_time_now_in_milliseconds() {
+        let before = jiff::Timestamp::now().as_millisecond();
+        let events = intercepted(&["timestamp"], &[Event::new("a").with_header("timestamp", "1")]);
+        let found = millis(&events[0], "timestamp");
+        assert!((before..=jiff::Timestamp::now().as_millisecond()).contains(&found));
+    }
+
+    #[test]
+    fn an_existing_value_stays_when_told() {
+        let words = ["timestamp", "--header-name", "t", "--preserve-existing"];
+        let events = intercepted(&words, &[Event::new("a").with_header("t", "1"), Event::new("b")]);
+        assert_eq!(events[0].header("t"), Some(&b"1"[..]));
+        assert!(millis(&events[1], "t") > 1_000_000_000_000);
+    }
+}

@@ -1,0 +1,649 @@
+//! Java's regular expressions, read and put into the words of the `regex` crate.
+//!
+//! Every character is read, and what is written means the same or is not written at all: a construct that the
+//! crate cannot do, or that Java would read in another way, is refused by name and position. What differs
+//! though both know it is put in Java's meaning:
+//!
+//! | Java | written as |
+//! |---|---|
+//! | `\d \w \s`, `\p{Alpha}` and the other POSIX classes | the ASCII sets that they are without `(?U)` |
+//! | `.` | anything but the line ends `\n \r U+0085 U+2028 U+2029`; anything at all under `(?s)` |
+//! | `^` | the start of the text |
+//! | `$`, `\Z` | the end; the engine also tries it before a final line end |
+//! | `\b`, `\B` | of Unicode words, as Java 8 to 18 have them, on which Flume ran; since 19 they are ASCII |
+//! | `(?i)` | both cases of ASCII letters; of all letters under `(?iu)` |
+//! | `\Q..\E`, `\0nn`, `\cX`, `\uhhhh`, `\h`, `\v`, `\e` | the characters |
+
+use super::PatternError;
+
+/// A pattern in the crate's words.
+pub(super) struct Translated {
+    pub(super) text: String,
+    /// It has a `$` or `\Z`, which also stand before a final line end.
+    pub(super) ends: bool,
+}
+
+const DIGIT: &str = "0-9";
+const WORD: &str = "a-zA-Z_0-9";
+const SPACE: &str = r" \t\n\x0B\f\r";
+const HORIZONTAL: &str = r" \t\x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}";
+const VERTICAL: &str = r"\n\x0B\f\r\x{85}\x{2028}\x{2029}";
+
+/// Java's POSIX classes (java.util.regex.Pattern, "US-ASCII only").
+const POSIX: &[(&str, &str)] = &[
+    ("Lower", "a-z"),
+    ("Upper", "A-Z"),
+    ("ASCII", r"\x00-\x7F"),
+    ("Alpha", "a-zA-Z"),
+    ("Digit", DIGIT),
+    ("Alnum", "a-zA-Z0-9"),
+    ("Punct", r"!-/:-@\x5B-`\x7B-~"),
+    ("Graph", "!-~"),
+    ("Print", " -~"),
+    ("Blank", r" \t"),
+    ("Cntrl", r"\x00-\x1F\x7F"),
+    ("XDigit", "0-9a-fA-F"),
+    ("Space", SPACE),
+];
+
+/// Put a Java pattern into the crate's words.
+pub(super) fn translate(pattern: &str) -> Result<Translated, PatternError> {
+    let mut reader = Reader {
+        chars: pattern.chars().collect(),
+        ..Reader::default()
+    };
+    while let Some(c) = reader.peek() {
+        reader.element(c)?;
+    }
+    if let Some(open) = reader.open.last() {
+        return Err(PatternError::new(
+            "a group that is never closed",
+            open.at,
+            "add \")\"",
+        ));
+    }
+    if let (Some(at), Some(_)) = (reader.ends, reader.very_end) {
+        return Err(PatternError::new("both \"$\" and \\z", at, "use one of them"));
+    }
+    Ok(Translated {
+        ends: reader.ends.is_some(),
+        text: reader.out,
+    })
+}
+
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    /// `(?i)`.
+    any_case: bool,
+    /// `(?u)`.
+    unicode_case: bool,
+    /// `(?s)`.
+    dot_all: bool,
+}
+
+/// A group that is open: where, and the flags outside.
+struct Open {
+    at: usize,
+    flags: Flags,
+}
+
+#[derive(Default)]
+struct Reader {
+    chars: Vec<char>,
+    at: usize,
+    out: String,
+    flags: Flags,
+    open: Vec<Open>,
+    /// What was read last can be repeated.
+    repeatable: bool,
+    /// A `$` was read last: the pattern may not go on behind it.
+    behind_end: bool,
+    /// Where the first `$` or `\Z` stands.
+    ends: Option<usize>,
+    /// Where `\z` stands.
+    very_end: Option<usize>,
+}
+
+/// What an escape stands for.
+enum Escaped {
+    Char(char),
+    Set { body: String, negated: bool },
+}
+
+type Read<T> = Result<T, PatternError>;
+
+impl Reader {
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += 1;
+        Some(c)
+    }
+
+    fn eat(&mut self, word: &str) -> bool {
+        let found = self.chars[self.at..]
+            .iter()
+            .copied()
+            .take(word.len())
+            .eq(word.chars());
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    /// What is refused stands at `at`.
+    fn refuse<T>(&self, at: usize, what: &str, instead: &str) -> Read<T> {
+        Err(PatternError::new(what, at, instead))
+    }
+
+    fn element(&mut self, c: char) -> Read<()> {
+        let at = self.at;
+        if self.behind_end && !matches!(c, '|' | ')' | '$' | '*' | '+' | '?' | '{') {
+            return self.refuse(
+                at,
+                "something behind \"$\"",
+                "\"$\" stands at the end of a branch",
+            );
+        }
+        match c {
+            '*' | '+' | '?' | '{' => return self.quantifier(c),
+            '\\' => return self.escape(),
+            _ => self.at += 1,
+        }
+        self.repeatable = !"|(^$".contains(c);
+        match c {
+            '|' => self.branch(),
+            '(' => self.group(at)?,
+            ')' => self.close(at)?,
+            '[' => self.class(at)?,
+            '.' if self.flags.dot_all => self.out.push_str("(?s:.)"),
+            '.' => self.out.push_str(r"[^\n\r\x{85}\x{2028}\x{2029}]"),
+            '^' => self.out.push_str(r"\A"),
+            '$' => self.end(at),
+            c => self.literal(c),
+        }
+        Ok(())
+    }
+
+    fn branch(&mut self) {
+        self.behind_end = false;
+        self.out.push('|');
+    }
+
+    fn end(&mut self, at: usize) {
+        self.ends.get_or_insert(at);
+        self.behind_end = true;
+        self.out.push_str(r"\z");
+    }
+
+    fn literal(&mut self, c: char) {
+        match (self.flags.any_case, self.flags.unicode_case) {
+            (true, true) => self.out.push_str(&format!("(?i:{})", quoted(c))),
+            (true, false) if c.is_ascii_alphabetic() => {
+                self.out
+                    .extend(['[', c.to_ascii_lowercase(), c.to_ascii_uppercase(), ']']);
+            }
+            _ => self.out.push_str(&quoted(c)),
+        }
+    }
+
+    fn quantifier(&mut self, c: char) -> Read<()> {
+        let at = self.at;
+        self.at += 1;
+        if !self.repeatable {
+            let what = format!("\"{c}\" with nothing before it to repeat");
+            return self.refuse(at, &what, &format!("write \"\\{c}\" for the character"));
+        }
+        match c {
+            '{' => self.counted(at)?,
+            c => self.out.push(c),
+        }
+        match self.peek() {
+            Some('?') => {
+                self.at += 1;
+                self.out.push('?');
+            }
+            Some('+') => {
+                let what = "a possessive quantifier";
+                return self.refuse(at, what, "leave the second \"+\" out");
+            }
+            _ => {}
+        }
+        self.repeatable = false;
+        Ok(())
+    }
+
+    /// Behind the `{` of a counted repetition.
+    fn counted(&mut self, at: usize) -> Read<()> {
+        let end = self.chars[self.at..].iter().position(|c| *c == '}');
+        let inner: String = match end {
+            Some(end) => self.chars[self.at..self.at + end].iter().collect(),
+            None => String::new(),
+        };
+        let (least, most) = inner.split_once(',').unwrap_or((&inner, ""));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(least) || !(most.is_empty() || is_number(most)) {
+            return self.refuse(
+                at,
+                "\"{\" that begins no {n}, {n,} or {n,m}",
+                "write \"\\{\" for the character",
+            );
+        }
+        self.at += inner.len() + 1;
+        self.out.push_str(&format!("{{{inner}}}"));
+        Ok(())
+    }
+
+    fn group(&mut self, at: usize) -> Read<()> {
+        let outer = self.flags;
+        if !self.eat("?") {
+            self.out.push('(');
+        } else if self.eat("<=") || self.eat("<!") || self.eat("=") || self.eat("!") {
+            let what = "lookaround (a group that begins with (?=, (?!, (?<= or (?<!)";
+            return self.refuse(
+                at,
+                what,
+                "match the text itself and capture the part that is wanted",
+            );
+        } else if self.eat(">") {
+            return self.refuse(at, "an atomic group (?>", "write \"(?:\"");
+        } else if self.eat("<") || self.eat("P<") {
+            let name = self.name(at)?;
+            self.out.push_str(&format!("(?P<{name}>"));
+        } else if self.eat(":") {
+            self.out.push_str("(?:");
+        } else if self.flag_words(at)? {
+            return Ok(());
+        }
+        self.open.push(Open { at, flags: outer });
+        Ok(())
+    }
+
+    /// The name of a group, behind its `<`.
+    fn name(&mut self, at: usize) -> Read<String> {
+        let mut name = String::new();
+        while let Some(c) = self.next() {
+            if c == '>' && !name.is_empty() {
+                return Ok(name);
+            }
+            let fits =
+                c.is_ascii_alphabetic() || (!name.is_empty() && c.is_ascii_digit()) || "_.".contains(c);
+            if !fits || name.starts_with('.') {
+                break;
+            }
+            name.push(c);
+        }
+        self.refuse(
+            at,
+            "a group whose name is not letters, digits, \"_\" and \".\"",
+            "write \"(?<name>\"",
+        )
+    }
+
+    /// `i-s)` or `i-s:`, behind `(?`. True when it was no group but flags for the rest.
+    fn flag_words(&mut self, at: usize) -> Read<bool> {
+        let mut on = true;
+        let mut flags = self.flags;
+        loop {
+            match self.next() {
+                Some('-') if on => on = false,
+                Some('i') => flags.any_case = on,
+                Some('u') => flags.unicode_case = on,
+                Some('s') => flags.dot_all = on,
+                Some(')') => {
+                    self.flags = flags;
+                    self.repeatable = false;
+                    return Ok(true);
+                }
+                Some(':') => {
+                    self.flags = flags;
+                    self.out.push_str("(?:");
+                    return Ok(false);
+                }
+                Some(c @ ('m' | 'x' | 'd' | 'U')) => {
+                    return self.refuse(
+                        at,
+                        &format!("the flag (?{c})"),
+                        "of the flags i, u and s can be used",
+                    );
+                }
+                _ => return self.refuse(at, "a group that begins with (? in no known way", "write \"(?:\""),
+            }
+        }
+    }
+
+    fn close(&mut self, at: usize) -> Read<()> {
+        let Some(open) = self.open.pop() else {
+            return self.refuse(at, "\")\" without a \"(\"", "write \"\\)\" for the character");
+        };
+        self.flags = open.flags;
+        self.behind_end = false;
+        self.out.push(')');
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Read<()> {
+        let at = self.at;
+        self.at += 1;
+        self.repeatable = false;
+        match self.peek() {
+            Some('Q') => {
+                self.at += 1;
+                for c in self.quotation() {
+                    self.literal(c);
+                    self.repeatable = true;
+                }
+                return Ok(());
+            }
+            Some('A') => self.out.push_str(r"\A"),
+            Some('z') => {
+                self.very_end.get_or_insert(at);
+                self.out.push_str(r"\z");
+            }
+            Some('Z') => self.end(at),
+            Some('b') if self.chars.get(self.at + 1) == Some(&'{') => {
+                return self.refuse(at, "\\b{", "write \"\\b\"");
+            }
+            Some(c @ ('b' | 'B')) => self.out.extend(['\\', c]),
+            _ => {
+                let escaped = self.escaped(at)?;
+                self.repeatable = true;
+                match escaped {
+                    Escaped::Char(c) => self.literal(c),
+                    Escaped::Set { body, negated } => {
+                        self.out
+                            .push_str(&format!("[{}{body}]", if negated { "^" } else { "" }));
+                    }
+                }
+                return Ok(());
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The characters up to `\E` or the end.
+    fn quotation(&mut self) -> Vec<char> {
+        let mut quoted = Vec::new();
+        while self.at < self.chars.len() && !self.eat("\\E") {
+            quoted.extend(self.next());
+        }
+        quoted
+    }
+
+    /// An escape that stands for characters, inside a class or outside, behind its backslash at `at`.
+    fn escaped(&mut self, at: usize) -> Read<Escaped> {
+        let set = |body: &str, negated| {
+            Ok(Escaped::Set {
+                body: body.to_string(),
+                negated,
+            })
+        };
+        let Some(c) = self.next() else {
+            return self.refuse(at, "a backslash at the end", "write \"\\\\\" for the character");
+        };
+        Ok(Escaped::Char(match c {
+            'd' | 'D' => return set(DIGIT, c == 'D'),
+            'w' | 'W' => return set(WORD, c == 'W'),
+            's' | 'S' => return set(SPACE, c == 'S'),
+            'h' | 'H' => return set(HORIZONTAL, c == 'H'),
+            'v' | 'V' => return set(VERTICAL, c == 'V'),
+            'p' | 'P' => return self.property(at, c == 'P'),
+            't' => '\t',
+            'n' => '\n',
+            'r' => '\r',
+            'f' => '\x0C',
+            'a' => '\x07',
+            'e' => '\x1B',
+            '0' => self.octal(at)?,
+            'x' => self.hexadecimal(at)?,
+            'u' => self.utf16(at)?,
+            'c' => self.control(at)?,
+            '1'..='9' | 'k' => {
+                return self.refuse(
+                    at,
+                    "a back-reference",
+                    "this engine cannot compare with what matched before",
+                );
+            }
+            c if c.is_ascii_alphabetic() => {
+                let what = format!("\\{c}");
+                return self.refuse(at, &what, "write the characters that it stands for, in a class");
+            }
+            c => c,
+        }))
+    }
+
+    fn octal(&mut self, at: usize) -> Read<char> {
+        let mut value = 0;
+        let mut digits = 0;
+        while let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) {
+            if digits == 3 || value * 8 + digit > 0o377 {
+                break;
+            }
+            value = value * 8 + digit;
+            digits += 1;
+            self.at += 1;
+        }
+        match char::from_u32(value) {
+            Some(c) if digits > 0 => Ok(c),
+            _ => self.refuse(
+                at,
+                "\\0 without an octal number",
+                "write \\x00 for the character 0",
+            ),
+        }
+    }
+
+    /// So many hexadecimal digits.
+    fn digits(&mut self, count: usize) -> Option<u32> {
+        let digits: String = self.chars.get(self.at..self.at + count)?.iter().collect();
+        self.at += count;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then_some(())?;
+        u32::from_str_radix(&digits, 16).ok()
+    }
+
+    fn hexadecimal(&mut self, at: usize) -> Read<char> {
+        let value = if self.eat("{") {
+            let length = self.chars[self.at..].iter().position(|c| *c == '}').unwrap_or(0);
+            let value = (1..=8).contains(&length).then(|| self.digits(length)).flatten();
+            self.at += 1;
+            value
+        } else {
+            self.digits(2)
+        };
+        match value.and_then(char::from_u32) {
+            Some(c) => Ok(c),
+            None => self.refuse(
+                at,
+                "\\x without a character's number",
+                "write \\x0A or \\x{10FFFF}",
+            ),
+        }
+    }
+
+    /// `\uhhhh`, of which two may make one character.
+    fn utf16(&mut self, at: usize) -> Read<char> {
+        let mut units = vec![self.digits(4)];
+        if matches!(units[0], Some(0xD800..=0xDBFF)) && self.eat("\\u") {
+            units.push(self.digits(4));
+        }
+        let units: Option<Vec<u16>> = units
+            .into_iter()
+            .map(|unit| unit.map(|unit| unit as u16))
+            .collect();
+        match units.and_then(|units| String::from_utf16(&units).ok()?.chars().next()) {
+            Some(c) => Ok(c),
+            None => self.refuse(
+                at,
+                "\\u without a character's number",
+                "write four hexadecimal digits",
+            ),
+        }
+    }
+
+    fn control(&mut self, at: usize) -> Read<char> {
+        match self.next() {
+            Some(c) if c.is_ascii() => Ok(char::from(c as u8 ^ 64)),
+            _ => self.refuse(at, "\\c without a letter", "write \\cA and so on"),
+        }
+    }
+
+    /// Behind `\p` or `\P`.
+    fn property(&mut self, at: usize, negated: bool) -> Read<Escaped> {
+        let name: String = match self.next() {
+            Some('{') => {
+                let name: String = self.chars[self.at..].iter().take_while(|c| **c != '}').collect();
+                self.at += name.chars().count() + 1;
+                name
+            }
+            c => c.into_iter().collect(),
+        };
+        if self.at > self.chars.len() {
+            return self.refuse(at, "\\p{ that is never closed", "add \"}\"");
+        }
+        let body = match POSIX.iter().find(|(posix, _)| *posix == name) {
+            Some((_, body)) => body.to_string(),
+            None => match crates_property(&name) {
+                Some(name) => format!("\\p{{{name}}}"),
+                None => {
+                    let what = format!("\\p{{{name}}}");
+                    return self.refuse(
+                        at,
+                        &what,
+                        "there are \\p{Alpha} and its like, \\p{Lu} and \\p{IsLatin}",
+                    );
+                }
+            },
+        };
+        Ok(Escaped::Set { body, negated })
+    }
+
+    /// A class, behind its `[` at `at`.
+    fn class(&mut self, at: usize) -> Read<()> {
+        let mut set = String::from("[");
+        if self.eat("^") {
+            set.push('^');
+        }
+        let ascii_case = self.flags.any_case && !self.flags.unicode_case;
+        let mut is_first = true;
+        loop {
+            let here = self.at;
+            match self.peek() {
+                Some(']') if !is_first => break,
+                Some('[') => return self.refuse(here, "a class in a class", "write one class, or \"\\[\""),
+                Some('&') if self.chars.get(here + 1) == Some(&'&') => {
+                    return self.refuse(
+                        here,
+                        "an intersection of classes (&&)",
+                        "write the characters out",
+                    );
+                }
+                None => return self.refuse(at, "a class that is never closed", "add \"]\""),
+                _ => {}
+            }
+            is_first = false;
+            if self.eat("\\Q") {
+                self.quotation()
+                    .into_iter()
+                    .for_each(|c| push_range(&mut set, c, c, ascii_case));
+                continue;
+            }
+            match self.class_item()? {
+                Escaped::Char(low) => {
+                    let high = self.range_end(low, here)?;
+                    push_range(&mut set, low, high, ascii_case);
+                }
+                Escaped::Set { body, negated: true } => set.push_str(&format!("[^{body}]")),
+                Escaped::Set { body, .. } => set.push_str(&body),
+            }
+        }
+        self.at += 1;
+        set.push(']');
+        match self.flags.any_case && self.flags.unicode_case {
+            true => self.out.push_str(&format!("(?i:{set})")),
+            false => self.out.push_str(&set),
+        }
+        Ok(())
+    }
+
+    fn class_item(&mut self) -> Read<Escaped> {
+        let at = self.at;
+        match self.next() {
+            Some('\\') => self.escaped(at),
+            Some(c) => Ok(Escaped::Char(c)),
+            None => self.refuse(at, "a class that is never closed", "add \"]\""),
+        }
+    }
+
+    /// The other end of a range that begins with `low`, or `low` itself.
+    fn range_end(&mut self, low: char, at: usize) -> Read<char> {
+        if self.peek() != Some('-') || matches!(self.chars.get(self.at + 1), None | Some(']')) {
+            return Ok(low);
+        }
+        self.at += 1;
+        if self.peek() == Some('[') {
+            return self.refuse(self.at, "a class in a class", "write one class, or \"\\[\"");
+        }
+        match self.class_item()? {
+            Escaped::Char(high) if low <= high => Ok(high),
+            _ => self.refuse(
+                at,
+                "a range whose end is not behind its start",
+                "write \"\\-\" for the character",
+            ),
+        }
+    }
+}
+
+/// The crate's name of a property that means the same in Java: general categories by their short names, and
+/// what Java calls `Is...` (categories, scripts, binary properties).
+fn crates_property(name: &str) -> Option<&str> {
+    let is_word = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match name.strip_prefix("Is") {
+        Some(word) if !word.is_empty() && is_word(word) => Some(word),
+        _ if matches!(name.len(), 1 | 2)
+            && name != "L1"
+            && name.starts_with(|c: char| "LMNPZSC".contains(c)) =>
+        {
+            is_word(name).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+/// A character as itself, wherever it stands.
+fn quoted(c: char) -> String {
+    match c {
+        c if c.is_ascii_alphanumeric() || c == ' ' || c == '_' => c.to_string(),
+        c => format!("\\x{{{:X}}}", u32::from(c)),
+    }
+}
+
+/// A range inside a class, with the other case of its ASCII letters where asked.
+fn push_range(set: &mut String, low: char, high: char, both_cases: bool) {
+    set.push_str(&quoted(low));
+    if low != high {
+        set.push('-');
+        set.push_str(&quoted(high));
+    }
+    if both_cases {
+        for (first, last) in [('a', 'z'), ('A', 'Z')] {
+            let (low, high) = (low.max(first), high.min(last));
+            if low <= high {
+                let other = |c: char| char::from(c as u8 ^ 0x20);
+                push_range(set, other(low), other(high), false);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The programs of examples/ do what they say.
+
+use crate::shell::{bash, output_of, told};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The directory of the built examples. `cargo test` builds them; what builds this test alone does not.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let flume = Path::new(env!("CARGO_BIN_EXE_flume"));
+        let directory = flume.parent().unwrap().join("examples");
+        if !directory.join("embedded").exists() {
+            let built = Command::new(env!("CARGO"))
+                .args(["build", "--examples"])
+                .status()
+                .unwrap();
+            assert!(
+                built.success() && directory.join("embedded").exists(),
+                "no examples in {directory:?}"
+            );
+        }
+        directory
+    })
+}
+
+/// A directory in which the examples have the names of components.
+fn on_the_path() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let names = [
+        ("custom_source", "flume-source-primes"),
+        ("custom_interceptor", "flume-intercept-length"),
+        ("custom_sink", "flume-sink-lines"),
+    ];
+    for (example, name) in names {
+        symlink(built().join(example), directory.path().join(name)).unwrap();
+    }
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for script in ["upper.py", "collect.py"] {
+        symlink(sources.join(script), directory.path().join(script)).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn components_of_ones_own_are_components_like_ours() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "flume source primes --count 6 --batch-size 4 --summary json 2> summary \
+                  | flume intercept length --header bytes \
+                  | flume sink lines --file out --header bytes
+                  cat out";
+    assert_eq!(
+        output_of(script, at.path(), &[path.path()]),
+        "1 2\n1 3\n1 5\n1 7\n2 11\n2 13\n"
+    );
+    let summary = std::fs::read_to_string(at.path().join("summary")).unwrap();
+    assert!(
+        summary.contains("\"accepted\":6") && summary.contains("\"exit\":0"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn component_of_ones_own_has_help_hints_and_statuses() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let help = output_of("flume help sink lines", at.path(), &[path.path()]);
+    assert!(
+        help.contains("Append the body of each event") && help.contains("--rejected"),
+        "{help}"
+    );
+    assert!(output_of("flume list source", at.path(), &[path.path()]).contains("primes"));
+    let wrong = bash(
+        "flume source seq --total-events 1 | flume sink lines --fil x",
+        at.path(),
+        &[path.path()],
+    );
+    assert_eq!(wrong.status.code(), Some(2), "{}", told(&wrong));
+    assert!(told(&wrong).contains("--file"), "{}", told(&wrong));
+    let missing = bash(
+        "flume source seq --total-events 1 | flume sink lines --file no/x",
+        at.path(),
+        &[path.path()],
+    );
+    assert_eq!(missing.status.code(), Some(1), "{}", told(&missing));
+}
+
+#[test]
+fn stage_in_python_changes_bodies_in_the_middle_and_everything_is_accepted() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let lines: String = (0..3000).map(|n| format!("line {n}: gru\u{df}\n")).collect();
+    std::fs::write(at.path().join("in"), &lines).unwrap();
+    let script = "flume source stdin --batch-size 700 --summary json < in 2> summary \
+                  | flume intercept static --key host --value web1 \
+                  | upper.py | tee copy.flm \
+                  | flume sink lines --file out --header host
+                  head -c 2000 copy.flm | strings | grep -o '\"via\": .*upper.py\"'";
+    let via = output_of(script, at.path(), &[path.path()]);
+    assert_eq!(via.trim(), "\"via\": [\"intercept static\", \"upper.py\"");
+    let out = std::fs::read(at.path().join("out")).unwrap();
+    // Bytes are made upper case, as Python does it: what is not ASCII stays.
+    let wanted: String = lines
+        .lines()
+        .map(|line| format!("web1 {}\n", line.to_ascii_uppercase()))
+        .collect();
+    assert!(
+        out == wanted.as_bytes(),
+        "{}",
+        String::from_utf8_lossy(&out[..200.min(out.len())])
+    );
+    let summary = std::fs::read_to_string(at.path().join("summary")).unwrap();
+    assert!(summary.contains("\"accepted\":3000"), "{summary}");
+}
+
+#[test]
+fn stage_in_python_says_what_is_wrong_with_its_input() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let record = "flume source seq --total-events 5000 > whole.flm";
+    output_of(record, at.path(), &[]);
+    let cases = [
+        ("echo text", "begins with FLM1"),
+        ("head -c 3000 whole.flm", "ends inside a frame"),
+        ("head -c 20 whole.flm", "ends inside a frame"),
+        ("tail -c +2 whole.flm", "begins with FLM1"),
+        ("sed s/4321/4322/ whole.flm", "payload of a frame is damaged"),
+        (
+            "flume source stdin --compress-stream zstd --durability best-effort < whole.flm",
+            "compressed",
+        ),
+    ];
+    for (input, message) in cases {
+        let output = bash(
+            &format!("{input} | upper.py > /dev/null"),
+            at.path(),
+            &[path.path()],
+        );
+        assert_eq!(output.status.code(), Some(1), "{input}: {}", told(&output));
+        assert!(told(&output).contains(message), "{input}: {}", told(&output));
+    }
+}
+
+#[test]
+fn sink_in_python_accepts_what_it_has_synced() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "seq 2500 > in
+                  flume source stdin --summary json < in 2> summary | upper.py | collect.py out
+                  diff in out; cat summary
+                  flume source stdin < in > recording.flm; collect.py again < recording.flm; diff in again";
+    let summary = output_of(script, at.path(), &[path.path()]);
+    assert!(summary.contains("\"accepted\":2500"), "{summary}");
+}
+
+#[test]
+fn source_learns_that_a_sink_in_python_was_killed_and_what_it_had_accepted() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "mkfifo pipe; touch out
+                  flume source seq --summary json > pipe 2> summary & source=$!
+                  collect.py out < pipe & sink=$!
+                  until [ $(wc -l < out) -ge 5000 ]; do sleep 0.01; done
+                  kill -9 $sink
+                  wait $source || echo $?";
+    assert_eq!(output_of(script, at.path(), &[path.path()]), "75\n");
+    let summary = std::fs::read_to_string(at.path().join("summary")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(summary.lines().last().unwrap()).unwrap();
+    let out = std::fs::read_to_string(at.path().join("out")).unwrap();
+    let (accepted, lines) = (summary["accepted"].as_u64().unwrap(), out.lines().count() as u64);
+    assert!((4000..=lines).contains(&accepted), "{accepted} of {lines}");
+}
+
+#[test]
+fn library_runs_a_flow_in_this_process() {
+    let at = tempfile::tempdir().unwrap();
+    let said = output_of("embedded | tail -n 1", at.path(), &[built()]);
+    assert_eq!(said, "500 events so far\n");
+}
+
+#[test]
+fn library_has_transactions() {
+    let at = tempfile::tempdir().unwrap();
+    let said = output_of("transaction", at.path(), &[built()]);
+    assert_eq!(said, "rolled back: one two\ncommitted: one two\nleft: three\n");
+}
