@@ -1,0 +1,90 @@
+//! Writes the seeds that are committed in `seeds/`: one small valid input of each kind that a target reads.
+//! Run in this directory: `cargo run --example make_seeds`.
+
+use flume::event::{Batch, BatchBuilder, Event};
+use flume::wire::{self, Compression, End, FrameHeader, Hello, Kind};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+fn batch(sequence: u64, text: &str) -> Batch {
+    let mut builder = BatchBuilder::new();
+    builder.push_event(
+        &Event::new(text.repeat(20))
+            .with_header("host", "h")
+            .with_header("day", "1"),
+    );
+    builder.push_body(b"body");
+    builder.push_body(b"");
+    let mut batch = builder.finish();
+    batch.sequence = sequence;
+    batch
+}
+
+fn frame(batch: &Batch, compression: Compression, salt: u64) -> Vec<u8> {
+    let (header, payload) = wire::batch_frame(batch, compression);
+    [&header.encode(salt)[..], &payload].concat()
+}
+
+fn hello() -> Hello {
+    let json = serde_json::json!({
+        "version": 1, "stream": "s", "stage": "source seq", "host": "h", "pid": 7, "time": "2026-01-01T00:00:00Z",
+        "reply": "unix:@x", "token": "t", "origin": "c", "via": ["intercept static"], "colour": "blue"
+    });
+    serde_json::from_value(json).expect("a hello")
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let folder = Path::new("seeds").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
+
+fn main() -> io::Result<()> {
+    let mut streams = Vec::new();
+    for (name, compression) in [
+        ("plain", Compression::None),
+        ("lz4", Compression::Lz4),
+        ("zstd", Compression::Zstd),
+    ] {
+        let mut stream = hello().encode();
+        stream.extend(frame(&batch(1, "one"), compression, 0));
+        stream.extend(FrameHeader::new(Kind::Flush, &[]).encode(0));
+        stream.extend(frame(&batch(2, "two"), compression, 0));
+        stream.extend(
+            End {
+                batches: 2,
+                events: 6,
+                bytes: 0,
+            }
+            .encode(),
+        );
+        write("frame_reader", name, &stream)?;
+        streams.push(stream);
+    }
+    write("frame_reader", "two_streams", &streams[..2].concat())?;
+    write(
+        "event_decoder",
+        "batch",
+        &[&[3][..], batch(1, "one").encoded()].concat(),
+    )?;
+    // The same map as a block without its size, as others encode it.
+    write(
+        "event_decoder",
+        "unsized",
+        b"\x01\x04\x02k\x02v\x02l\x02w\x00\x04hi",
+    )?;
+    write("hello", "full", &hello().encode()[wire::HEADER..])?;
+    write("hello", "least", br#"{"version":1}"#)?;
+    // A put of two frames in one group, then a put of one: upper half the group, lower half what follows.
+    let group = [
+        frame(&batch(1, "a"), Compression::None, 1),
+        frame(&batch(0, "b"), Compression::Lz4, 1),
+    ];
+    let next = frame(&batch(2 << 32, "c"), Compression::None, 1);
+    write(
+        "channel_segment",
+        "puts",
+        &[&group[0][..], &group[1], &next].concat(),
+    )
+}
