@@ -216,7 +216,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An event as almost all are: short lengths, and no headers or one block of them with its size. For any
-    /// other, good or bad, nothing has moved. It costs a third of the way that can say what is wrong.
+    /// other, good or bad, nothing has moved, and the long way says what is wrong.
     // Inline, or its three fields are stored by eights and read back by sixteens: a stall for each event.
     #[inline(always)]
     fn usual_event(&mut self, deep: bool) -> Option<EventRef<'a>> {
