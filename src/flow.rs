@@ -658,6 +658,10 @@ impl Inlet for Intercepted {
         self.inner.settler()
     }
 
+    fn is_abandoned(&self) -> bool {
+        self.inner.is_abandoned()
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }
