@@ -94,7 +94,7 @@ impl Pump<'_> {
         }
         self.counters.add(Count::Sent, events);
         self.counters.add(Count::Batches, 1);
-        self.counters.add(Count::Bytes, batch.bytes() as u64);
+        self.counters.add(Count::SentBytes, batch.bytes() as u64);
         let (counters, returned) = (self.counters.clone(), self.returned.clone());
         let promise = Promise::hook(move |outcome| {
             let count = match &outcome {
