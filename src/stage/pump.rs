@@ -77,8 +77,8 @@ impl Pump<'_> {
                 }
                 Next::Idle => {}
                 Next::Flush => self.outlet.ask_flush()?,
-                Next::End => return Ok(()),
-                Next::Stopped => return failing(self.stop),
+                // An input can also end because the stop reached it first.
+                Next::End | Next::Stopped => return failing(self.stop),
                 Next::Broken(error) => return Err(error),
             }
         }
