@@ -67,6 +67,10 @@ counts! {
     Batches = "BatchCount": ;
 }
 
+/// On a cache line of its own: the thread that sends and the one that settles count at the same time.
+#[repr(align(64))]
+struct Counter(AtomicI64);
+
 /// The counters of one component.
 pub struct Counters {
     kind: Kind,
@@ -74,7 +78,7 @@ pub struct Counters {
     start_time_ms: u64,
     started: Instant,
     stop_time_ms: AtomicU64,
-    values: [AtomicI64; NAMES.len()],
+    values: [Counter; NAMES.len()],
 }
 
 fn unix_ms() -> u64 {
@@ -91,7 +95,7 @@ impl Counters {
             start_time_ms: unix_ms(),
             started: Instant::now(),
             stop_time_ms: AtomicU64::new(0),
-            values: [const { AtomicI64::new(0) }; NAMES.len()],
+            values: [const { Counter(AtomicI64::new(0)) }; NAMES.len()],
         }
     }
 
@@ -112,22 +116,26 @@ impl Counters {
 
     /// Add to a counter.
     pub fn add(&self, count: Count, more: u64) {
-        self.values[count as usize].fetch_add(more as i64, Ordering::Relaxed);
+        self.values[count as usize]
+            .0
+            .fetch_add(more as i64, Ordering::Relaxed);
     }
 
     /// Set a gauge.
     pub fn set(&self, count: Count, value: u64) {
-        self.values[count as usize].store(value as i64, Ordering::Relaxed);
+        self.values[count as usize]
+            .0
+            .store(value as i64, Ordering::Relaxed);
     }
 
     /// Take one from a gauge.
     pub fn lower(&self, count: Count) {
-        self.values[count as usize].fetch_sub(1, Ordering::Relaxed);
+        self.values[count as usize].0.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Read a counter.
     pub fn get(&self, count: Count) -> u64 {
-        self.values[count as usize].load(Ordering::Relaxed).max(0) as u64
+        self.values[count as usize].0.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// The component has stopped.
