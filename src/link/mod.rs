@@ -4,6 +4,7 @@
 //! delivery for each. A source only knows an outlet, a sink only knows an inlet; none of them can tell
 //! which link it is on, and that is why a pipeline, a fused run and an agent cannot behave differently.
 
+mod acks;
 pub mod address;
 pub mod counted;
 pub mod inlet;
