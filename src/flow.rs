@@ -39,6 +39,8 @@ pub enum Part {
     Channel(Arc<dyn Channel>, Ends),
     /// Takes them away.
     Sink(Box<dyn Sink>),
+    /// A program in the middle: a sink to what stands before it, a source to what follows.
+    Program(Box<dyn Sink>, Source),
 }
 
 /// Components in a row, with their names in the words of the command line.
@@ -280,6 +282,13 @@ impl Flow {
                         .unwrap_or_else(|| (name.clone(), Head::Input, Vec::new()));
                     segments.push(Segment::new(opened, Tail::Sink(name, sink)));
                 }
+                Part::Program(sink, source) => {
+                    let opened = open
+                        .take()
+                        .unwrap_or_else(|| (name.clone(), Head::Input, Vec::new()));
+                    segments.push(Segment::new(opened, Tail::Sink(name.clone(), sink)));
+                    open = Some((name.clone(), Head::Source(name, source), Vec::new()));
+                }
             }
         }
         segments.extend(open.map(|opened| Segment::new(opened, Tail::Output)));
@@ -503,7 +512,7 @@ impl Segment {
                         links.board.watch(outlet.clone());
                         let sourced = start(Arc::new(Counted::over(outlet, counters.clone())));
                         counters.stopped();
-                        sourced.and(sink.stop())
+                        worst(vec![sourced, sink.stop()])
                     }
                     None => beside(into, sink, counters, self.rejected, links, start),
                 }
@@ -558,7 +567,7 @@ impl Segment {
             links.board.watch(outlet.clone());
             let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
             let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
-            return pumped.and(sink.stop());
+            return worst(vec![pumped, sink.stop()]);
         }
         let drain = Drain {
             name: &name,
@@ -583,6 +592,7 @@ fn beside(
     let (outlet, mut inlet) = queue(links.window, &links.stop);
     let outlet: Arc<dyn Outlet> = Arc::new(outlet);
     links.board.watch(outlet.clone());
+    let queued = outlet.clone();
     let outlet: Arc<dyn Outlet> = Arc::new(Resend::over(outlet, &name, &links.stop));
     std::thread::scope(|scope| {
         let drained = scope.spawn(|| {
@@ -601,6 +611,10 @@ fn beside(
             result
         });
         let sourced = start(outlet);
+        if sourced.is_err() {
+            // A source that could not start has finished nothing: the drain must not wait for it.
+            let _ = queued.finish(Some(std::time::Instant::now()));
+        }
         let drained = drained
             .join()
             .unwrap_or_else(|_| Err(StageError::Failed("the sink has panicked: this is a bug".into())));
@@ -657,6 +671,10 @@ impl Inlet for Intercepted {
 
     fn settler(&self) -> Box<dyn Fn() + Send + Sync> {
         self.inner.settler()
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.inner.is_abandoned()
     }
 
     fn describe(&self) -> String {

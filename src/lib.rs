@@ -45,6 +45,7 @@ pub mod pattern;
 pub mod metrics;
 // what starts them
 pub mod component;
+pub mod external;
 pub mod flow;
 pub mod cli;
 pub mod exit;

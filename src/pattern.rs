@@ -6,17 +6,20 @@
 //!
 //! # What decides the speed
 //!
-//! An event costs one search. The engine below `regex` is used directly, with its working memory in the
-//! pattern and not in a pool. Log patterns match at the start of the line: that is tried first, since an
-//! anchored search gives the groups in one pass where an unanchored one needs three.
+//! An event costs one search. Log patterns match at the start of the line: that is tried first, since an
+//! anchored search gives the groups in one pass where an unanchored one needs three. Most of them need no
+//! going back either, and run as plain [`steps`]; the others on the engine below `regex`, with its working
+//! memory in the pattern and not in a pool.
 
 mod java;
+mod steps;
 
 use regex_automata::meta::{Cache, Config, Regex};
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Anchored, Input};
 use std::ops::Range;
 use std::str::FromStr;
+use steps::Steps;
 
 /// Bytes that a compiled pattern may take.
 const SIZE_LIMIT: usize = 10 << 20;
@@ -67,6 +70,8 @@ pub struct Pattern {
     ends: bool,
     /// Whether the try at the start pays; see the module.
     start_tries: i32,
+    /// The same pattern for texts of ASCII, where it needs no going back.
+    steps: Option<Steps>,
     mended: Mended,
 }
 
@@ -86,8 +91,9 @@ impl Pattern {
 
     fn compile(source: &str, wrap: impl FnOnce(String) -> String) -> Result<Self, PatternError> {
         let translated = java::translate(source)?;
+        let wrapped = wrap(translated.text);
         let config = Config::new().nfa_size_limit(Some(SIZE_LIMIT));
-        let built = Regex::builder().configure(config).build(&wrap(translated.text));
+        let built = Regex::builder().configure(config).build(&wrapped);
         let regex = built.map_err(|error| PatternError::not_compiled(&error))?;
         let slots = vec![None; regex.group_info().slot_len()];
         Ok(Pattern {
@@ -98,6 +104,7 @@ impl Pattern {
             slots,
             ends: translated.ends,
             start_tries: START_TRIES,
+            steps: Steps::of(&wrapped),
             mended: Mended::default(),
         })
     }
@@ -138,7 +145,7 @@ impl Pattern {
     /// Find the first match: its groups are those of [`Pattern::group`] from then on.
     #[inline]
     pub fn find(&mut self, text: &[u8]) -> bool {
-        if std::str::from_utf8(text).is_ok() {
+        if text.is_ascii() || std::str::from_utf8(text).is_ok() {
             self.mended.clear();
             return self.search(text, 0);
         }
@@ -168,6 +175,16 @@ impl Pattern {
     }
 
     fn search_in(&mut self, text: &[u8], from: usize) -> bool {
+        if from == 0
+            && let Some(steps) = self.steps.as_ref().filter(|_| text.is_ascii())
+        {
+            if steps.matches(text, &mut self.slots) {
+                return true;
+            }
+            if steps.anchored {
+                return false;
+            }
+        }
         let input = Input::new(text).span(from..text.len());
         if from == 0 && self.start_tries > 0 {
             let anchored = input.clone().anchored(Anchored::Yes);

@@ -6,6 +6,7 @@ use crate::channel::{Channel, ends};
 use crate::component::{Setting, Spec, nearest};
 use crate::event::{Batch, Event};
 use crate::exit::StageError;
+use crate::external;
 use crate::flow::Part;
 use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::{channel, intercept, sink, source};
@@ -169,7 +170,7 @@ pub fn noun(kind: &str) -> &'static str {
 }
 
 /// An executable `flume-KIND-NAME` on the PATH.
-pub fn external(kind: &str, name: &str) -> Option<PathBuf> {
+pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return None;
     }
@@ -216,6 +217,20 @@ impl Rejected for Kept {
             .put(&[Batch::single(event)])
             .map_err(|error| error.to_string())
     }
+}
+
+/// An executable `flume-KIND-NAME` as a component of a flow, if there is one.
+pub fn external_part(kind: &str, name: &str, words: &[String]) -> Option<Part> {
+    let path = find_external(kind, name)?;
+    let stage = format!("{kind} {name}");
+    Some(match kind {
+        "source" => Part::Source(Source::Polled(external::source(&stage, path, words))),
+        "sink" => Part::Sink(external::sink(&stage, path, words)),
+        _ => {
+            let (sink, source) = external::middle(&stage, path, words);
+            Part::Program(sink, Source::Polled(source))
+        }
+    })
 }
 
 /// The file channel that keeps rejected events.

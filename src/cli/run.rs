@@ -109,7 +109,9 @@ fn read_part(words: &[String], within: &str) -> Result<(String, crate::flow::Par
         return Err(StageError::Usage(format!("{within}: {kind} has no name; there are {names}")).into());
     };
     let Some(command) = parts::command(kind, name) else {
-        return Err(parts::unknown(kind, name).within(within).into());
+        let external = parts::external_part(kind, name, rest);
+        let part = external.ok_or_else(|| parts::unknown(kind, name).within(within))?;
+        return Ok((format!("{kind} {name}"), part));
     };
     let moved = parts::with_positional(kind, name, rest);
     let bin = format!("{kind} {name}");

@@ -1,4 +1,4 @@
-//! `flume send ADDRESS [FILE…]`: lines, files or a stream to an address: the stdin source and the stream
+//! `flume send ADDRESS [FILE...]`: lines, files or a stream to an address: the stdin source and the stream
 //! sink, fused.
 
 use super::options::{self, Common, Writing};

@@ -97,7 +97,7 @@ fn run(component: &dyn Component, words: &[String]) -> Result<Ended, Ended> {
 
 /// Become the executable `flume-KIND-NAME`, if there is one.
 fn external(kind: &str, name: &str, words: &[String]) -> Ended {
-    let Some(path) = parts::external(kind, name) else {
+    let Some(path) = parts::find_external(kind, name) else {
         say::error(kind, parts::unknown(kind, name).to_string());
         return Ended::Status(2);
     };

@@ -9,11 +9,11 @@ use super::Checked;
 use super::groups::Groups;
 use super::joda::Format;
 use crate::component::nearest;
-use crate::event::{Batch, BatchBuilder, EventRef, shown};
+use crate::event::{BatchBuilder, EventRef, shown};
 use crate::exit::StageError;
 use crate::pattern::Pattern;
 use crate::say;
-use crate::stage::{Interceptor, undecodable};
+use crate::stage::Interceptor;
 use crate::value::Pair;
 use jiff::tz::TimeZone;
 
@@ -187,14 +187,6 @@ impl Interceptor for RegexExtractor {
             self.push_dated(event, out);
         }
         Ok(())
-    }
-
-    fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
-        let mut out = BatchBuilder::with_room(batch.bytes() + 64 * batch.len() as usize);
-        for event in batch.events() {
-            self.intercept(event.map_err(undecodable)?, &mut out)?;
-        }
-        Ok(batch.replaced_by(out.finish()))
     }
 }
 

@@ -35,7 +35,7 @@ pub struct SearchReplace {
     )]
     replace_string: String,
     /// How bodies are decoded and encoded.
-    #[arg(long, id = "charset", default_value = "UTF-8", ignore_case = true, value_parser = charset())]
+    #[arg(long, id = "charset", default_value = "UTF-8", value_name = "NAME", ignore_case = true, value_parser = charset())]
     charset: Charset,
     #[arg(skip)]
     template: Option<Template>,

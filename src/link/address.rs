@@ -82,6 +82,7 @@ impl Address {
                     match TcpStream::connect_timeout(&address, timeout) {
                         Ok(stream) => {
                             stream.set_nodelay(true)?;
+                            watch_peer(&stream);
                             return Ok(stream.into());
                         }
                         Err(error) => last = error,
@@ -102,6 +103,17 @@ impl Address {
             }
         }
     }
+}
+
+/// Have the system look now and then whether an idle peer is still there: one that lost its power says
+/// nothing.
+fn watch_peer(stream: &TcpStream) {
+    use rustix::net::sockopt;
+    // Where one of these is not known, the peer's end is only noticed later.
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(30));
+    let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10));
+    let _ = sockopt::set_tcp_keepcnt(stream, 3);
 }
 
 /// A socket file that nobody listens on is what a killed listener left; one that somebody does is theirs.
@@ -129,6 +141,7 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 stream.set_nodelay(true)?;
+                watch_peer(&stream);
                 Ok((stream.into(), peer.to_string()))
             }
             Listener::Unix(listener, path) => {

@@ -227,6 +227,12 @@ pub trait Inlet: Send {
         let _ = self.flush_settled();
     }
 
+    /// Nobody waits for the settling of its batches any more: their writer has gone, or its end of the reply.
+    /// Asked only while nothing can be taken.
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
     /// Do what must be done at the end: leave a seekable input at the first batch that was not accepted.
     fn close(&mut self) {}
 }

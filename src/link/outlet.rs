@@ -79,7 +79,8 @@ pub struct StreamOutlet {
 }
 
 struct Writer {
-    fd: OwnedFd,
+    /// None once it is closed, and then it is dead, too.
+    fd: Option<OwnedFd>,
     waiting: Vec<u8>,
     /// When the first of the batches that wait came: the clock is not asked for each.
     since: Instant,
@@ -118,7 +119,7 @@ impl StreamOutlet {
             Reply::None | Reply::File => {}
         }
         let writer = Writer {
-            fd,
+            fd: Some(fd),
             waiting: hello.encode(),
             since: Instant::now(),
             last: 0,
@@ -173,7 +174,14 @@ impl StreamOutlet {
             return Err(dead.clone());
         }
         if !writer.waiting.is_empty() || !parts.is_empty() {
-            let Writer { fd, waiting, .. } = writer;
+            let Writer {
+                fd: Some(fd),
+                waiting,
+                ..
+            } = writer
+            else {
+                return Err(SendError::Closed);
+            };
             let mut all: Vec<_> = std::iter::once(&waiting[..])
                 .chain(parts.iter().copied())
                 .map(IoSlice::new)
@@ -193,7 +201,8 @@ impl StreamOutlet {
     }
 
     fn sync(&self, writer: &mut Writer) -> Result<(), SendError> {
-        if let Err(error) = rustix::fs::fdatasync(&writer.fd) {
+        let synced = writer.fd.as_ref().map(rustix::fs::fdatasync);
+        if let Some(Err(error)) = synced {
             self.acks.gone();
             return Err(writer.die(SendError::Failed(format!(
                 "standard output cannot be synced: {error}"
@@ -225,6 +234,14 @@ impl StreamOutlet {
             Room::NoTaker(why) => writer.die(SendError::NoTaker(why)),
             _ => writer.die(SendError::Closed),
         }
+    }
+
+    /// Close the descriptor, for a reader that waits for the end of its input. Nothing is settled any more.
+    pub fn close(&self) {
+        let mut writer = self.lock();
+        writer.die(SendError::Closed);
+        writer.fd = None;
+        self.done.ring();
     }
 
     fn settles_by_writing(&self) -> bool {
@@ -352,7 +369,7 @@ impl Outlet for StreamOutlet {
                 .wait_taker(&|| Some(until().map_or(patience, |until| until.min(patience))));
         }
         let all = self.acks.wait_all(&until);
-        self.close();
+        self.stop_waiting();
         if all {
             return Ok(());
         }
@@ -377,7 +394,7 @@ impl Outlet for StreamOutlet {
 impl StreamOutlet {
     /// Nobody is waited for any more. The thread that serves the socket would remove it, too, but the
     /// process may end first.
-    fn close(&self) {
+    fn stop_waiting(&self) {
         self.done.ring();
         if let Some(socket) = &self.socket {
             let _ = std::fs::remove_file(socket);
@@ -387,6 +404,6 @@ impl StreamOutlet {
 
 impl Drop for StreamOutlet {
     fn drop(&mut self) {
-        self.close();
+        self.stop_waiting();
     }
 }

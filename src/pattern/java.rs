@@ -209,7 +209,7 @@ impl Reader {
             }
             Some('+') => {
                 let what = "a possessive quantifier";
-                return self.refuse(at, what, "leave the second \"+\" out");
+                return self.refuse(at, what, "leave the last \"+\" out");
             }
             _ => {}
         }

@@ -245,21 +245,75 @@ proptest! {
     }
 
     #[test]
-    fn plain_patterns_match_as_the_regex_crate_says(text in "[ab1 -]{0,20}", at in 0usize..8) {
-        let sources = [
-            r"(a+)(b*)", r"^(\w+) (\d+)?", r"(a|b)*?1", r"(?:a|(b))+", r"(\S+) ?$", r"a{2,3}?(b)", r"\b(\w)", r"([^a ]+)|(a )",
-        ];
-        let source = sources[at];
-        let mut own = pattern(source);
-        let other = regex::Regex::new(source).unwrap();
-        let expected = other.captures(&text).map(|groups| {
-            groups.iter().map(|group| group.map(|group| group.range())).collect::<Vec<_>>()
-        });
-        let found = own.find(text.as_bytes());
-        prop_assert_eq!(found, expected.is_some());
-        if let Some(expected) = expected {
-            let groups: Vec<_> = (0..=own.group_count()).map(|group| own.group(group)).collect();
-            prop_assert_eq!(groups, expected);
-        }
+    fn plain_patterns_match_as_the_regex_crate_says(text in "[ab1 -]{0,20}", at in 0..PLAIN.len()) {
+        same_as_the_crate(PLAIN[at], &text)?;
+    }
+
+    #[test]
+    fn patterns_of_steps_match_as_the_regex_crate_says(
+        source in r"\^?(\(?[ab ][*+?]?\??\)?|[(](a|[ab]\+|[^a ]\*\?|\[ab\]\{2\}|\[\^ \]\{1,2\}| \?|b)[)]){1,5}\$?",
+        text in "[ab ]{0,12}",
+    ) {
+        same_as_the_crate(&source, &text)?;
+    }
+}
+
+const PLAIN: &[&str] = &[
+    r"(a+)(b*)",
+    r"^(\w+) (\d+)?",
+    r"(a|b)*?1",
+    r"(?:a|(b))+",
+    r"(\S+) ?$",
+    r"a{2,3}?(b)",
+    r"\b(\w)",
+    r"([^a ]+)|(a )",
+    r"^(a*)(b+?)( ?)",
+    r"(a{1,2})(b{2,})1",
+    r"^([ab]+) ([^ ]*) (.*)$",
+    r"(a??)(b*?) ",
+];
+
+/// All groups of the first match are those that the crate finds; patterns that do not compile are passed by.
+fn same_as_the_crate(source: &str, text: &str) -> Result<(), TestCaseError> {
+    let (Ok(mut own), Ok(other)) = (source.parse::<Pattern>(), regex::Regex::new(source)) else {
+        return Ok(());
+    };
+    let groups = |groups: regex::Captures<'_>| -> Vec<Option<Range<usize>>> {
+        groups
+            .iter()
+            .map(|group| group.map(|group| group.range()))
+            .collect()
+    };
+    let expected = other.captures(text).map(groups);
+    let found = own.find(text.as_bytes());
+    let found: Option<Vec<_>> =
+        found.then(|| (0..=own.group_count()).map(|group| own.group(group)).collect());
+    prop_assert_eq!(found, expected, "{} in {:?}", source, text);
+    Ok(())
+}
+
+#[test]
+fn only_patterns_that_need_no_going_back_are_steps() {
+    let is_steps = |source: &str| pattern(source).steps.is_some();
+    for source in [
+        r"^(\S+ \S+) (\w+)\[(\d+)\]: (.*)$",
+        r"(\d+)-(\d+)",
+        "a?b",
+        r"(\w*?):",
+        "a{2}a",
+    ] {
+        assert!(is_steps(source), "{source}");
+    }
+    for source in [
+        r"(.*) (\d+)",
+        "a+a",
+        "a|bc",
+        "(a)?b",
+        r"\ba",
+        "a+?",
+        "b^a",
+        "(a*)b?a",
+    ] {
+        assert!(!is_steps(source), "{source}");
     }
 }

@@ -1,7 +1,8 @@
 //! `exec`: the lines that a command prints (Flume's ExecSource).
 
 use super::batches::Batches;
-use super::lines::{Cutting, Format, LineEnd, LongLines, Read, Reading};
+use super::lines::{Cutting, Format, LineEnd, LongLines};
+use super::reading::{Read, Reading};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::say;

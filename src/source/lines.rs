@@ -4,23 +4,13 @@
 //! No line is copied but into its batch, and none is held whole that is over the bound: of a line of 1 GiB
 //! the buffer holds one piece.
 
-use super::batches::{Batches, Filling};
+use super::batches::Filling;
 use crate::codec::json;
-use crate::exit::{StageError, StageResult};
-use crate::fd::{self, Woken};
 use crate::metrics::{Count, Counters};
 use crate::say;
-use crate::stage::ChannelProcessor;
 use crate::value::Size;
-use rustix::event::PollFlags;
-use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-/// Bytes read at once.
-const READ: usize = 256 << 10;
 /// The longest line that can be asked for: it must go into a frame with its headers.
 const LONGEST: u64 = 32 << 20;
 /// Lines with a fault that are told one by one; the others are only counted.
@@ -176,6 +166,11 @@ impl Cutter {
                 count: 0,
             },
         }
+    }
+
+    /// The name of the input, for messages.
+    pub fn input(&self) -> &str {
+        &self.faults.input
     }
 
     /// Where to append what was read.
@@ -349,116 +344,14 @@ fn whole_characters(bytes: &[u8], most: usize) -> usize {
     most - back.unwrap_or(0)
 }
 
-/// What one read came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
-    /// Something was read and handed on as far as it goes.
-    Some,
-    /// There was nothing in the time of a batch, or somebody wishes an end.
-    Nothing,
-    /// The input has ended.
-    End,
-}
-
-/// Reads an input, cuts it, and hands on the batches.
-pub struct Reading {
-    cutter: Cutter,
-    filling: Filling,
-    accepted: Arc<AtomicU64>,
-}
-
-impl Reading {
-    /// Read the input with this name.
-    pub fn new(batches: &Batches, cutting: &Cutting, input: &str, to: &ChannelProcessor) -> Self {
-        Reading {
-            cutter: Cutter::new(cutting, input, to.counters()),
-            filling: Filling::new(batches),
-            accepted: Arc::default(),
-        }
-    }
-
-    /// Bytes of the input up to where everything was accepted.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::SeqCst)
-    }
-
-    /// Read what is there once; wait for it, but not beyond the time of a batch, and send that then.
-    pub fn step(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        is_file: bool,
-        to: &Arc<ChannelProcessor>,
-    ) -> Result<Read, StageError> {
-        if !is_file && !self.wait(fd, to)? {
-            return Ok(Read::Nothing);
-        }
-        match fd::read_onto(fd, self.cutter.room(), READ) {
-            Ok(0) => Ok(Read::End),
-            Ok(_) => {
-                while self.cutter.cut(&mut self.filling) {
-                    self.submit(to)?;
-                }
-                Ok(Read::Some)
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(Read::Nothing)
-            }
-            Err(error) => Err(cannot_read(&self.cutter.faults.input, &error)),
-        }
-    }
-
-    /// Wait for input; false if the batch was sent instead.
-    fn wait(&mut self, fd: BorrowedFd<'_>, to: &Arc<ChannelProcessor>) -> Result<bool, StageError> {
-        let failed = |error: io::Error| cannot_read(&self.cutter.faults.input, &error);
-        if fd::wait(fd, PollFlags::IN, &[], Some(Instant::now())).map_err(failed)? == Woken::Ready {
-            return Ok(true);
-        }
-        to.flush()?;
-        let bell = to.stop().bell();
-        let woken = fd::wait(fd, PollFlags::IN, &[bell], self.filling.deadline());
-        if woken.map_err(failed)? == Woken::Ready {
-            return Ok(true);
-        }
-        self.submit(to)?;
-        Ok(false)
-    }
-
-    /// Nothing more comes of this input: its last line, and the batch.
-    pub fn finish(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        while self.cutter.cut(&mut self.filling) {
-            self.submit(to)?;
-        }
-        self.cutter.cut_last(&mut self.filling);
-        self.submit(to)
-    }
-
-    fn submit(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        if self.filling.events.is_empty() {
-            return Ok(());
-        }
-        let (accepted, position) = (self.accepted.clone(), self.cutter.position());
-        to.submit(self.filling.finish(), move || {
-            accepted.store(position, Ordering::SeqCst)
-        })
-    }
-}
-
-fn cannot_read(input: &str, error: &io::Error) -> StageError {
-    StageError::Failed(format!("{input} cannot be read: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::testing::Collect;
+    use crate::event::{Batch, Event};
+    use crate::metrics::Kind;
+    use crate::source::batches::Batches;
     use crate::value::Millis;
     use proptest::prelude::*;
-    use std::os::fd::AsFd;
 
     fn cutting(format: Format, end: LineEnd, most: u64, long_lines: LongLine) -> Cutting {
         Cutting {
@@ -479,31 +372,43 @@ mod tests {
         }
     }
 
-    /// What is cut from `input` when it comes in chunks of `chunk` bytes, and up to where all is whole.
-    fn cut(cutting: &Cutting, input: &[u8], chunk: usize) -> (Collect, u64, u64) {
-        let collect = Collect::accepting();
-        let (to, _stop) = collect.processor("source test");
-        let mut reading = Reading::new(&batches(3), cutting, "it", &to);
+    fn cutter(cutting: &Cutting) -> (Cutter, Filling, Arc<Counters>) {
+        crate::say::be_quiet();
+        let counters = Arc::new(Counters::new(Kind::Source, "source test"));
+        let cutter = Cutter::new(cutting, "it", &counters);
+        (cutter, Filling::new(&batches(3)), counters)
+    }
+
+    fn events(batch: Batch) -> Vec<Event> {
+        batch.events().map(|event| event.unwrap().to_event()).collect()
+    }
+
+    /// What is cut from `input` when it comes in chunks of `chunk` bytes, up to where all was whole before
+    /// the end, and how many lines were rejected.
+    fn cut(cutting: &Cutting, input: &[u8], chunk: usize) -> (Vec<Event>, u64, u64) {
+        let (mut cutter, mut filling, counters) = cutter(cutting);
+        let mut all = Vec::new();
         for part in input.chunks(chunk) {
-            reading.cutter.room().extend_from_slice(part);
-            while reading.cutter.cut(&mut reading.filling) {
-                reading.submit(&to).unwrap();
+            cutter.room().extend_from_slice(part);
+            while cutter.cut(&mut filling) {
+                all.extend(events(filling.finish()));
             }
         }
-        let before_the_end = reading.cutter.position();
-        reading.finish(&to).unwrap();
-        assert_eq!(reading.accepted(), input.len() as u64);
-        let rejected = to.counters().get(Count::Rejected);
-        (collect, before_the_end, rejected)
+        let before_the_end = cutter.position();
+        cutter.cut_last(&mut filling);
+        all.extend(events(filling.finish()));
+        assert_eq!(cutter.position(), input.len() as u64);
+        (all, before_the_end, counters.get(Count::Rejected))
+    }
+
+    fn bodies(cutting: &Cutting, input: &[u8], chunk: usize) -> Vec<String> {
+        let text = |event: Event| String::from_utf8_lossy(event.body()).into_owned();
+        cut(cutting, input, chunk).0.into_iter().map(text).collect()
     }
 
     fn check(cutting: &Cutting, input: &str, expected: &[&str]) {
         for chunk in 1..=input.len() {
-            assert_eq!(
-                cut(cutting, input.as_bytes(), chunk).0.bodies(),
-                expected,
-                "{chunk}"
-            );
+            assert_eq!(bodies(cutting, input.as_bytes(), chunk), expected, "{chunk}");
         }
     }
 
@@ -558,7 +463,7 @@ mod tests {
     fn line_that_is_no_json_is_kept_with_the_reason() {
         let json = cutting(Format::Json, LineEnd::Lf, 100, LongLine::Split);
         let input = b"{\"headers\":{\"a\":\"b\"},\"body\":\"x\"}\n\n{\"body\":\n";
-        let events = cut(&json, input, 7).0.events();
+        let events = cut(&json, input, 7).0;
         assert_eq!(events.len(), 2);
         assert_eq!(events[0].header("a"), Some(&b"b"[..]));
         assert_eq!(events[1].body(), "{\"body\":");
@@ -568,39 +473,21 @@ mod tests {
     #[test]
     fn raw_blocks_are_what_came_but_never_longer_than_the_bound() {
         let raw = cutting(Format::Raw, LineEnd::Lf, 4, LongLine::Split);
-        assert_eq!(cut(&raw, b"ab\n123456\n", 6).0.bodies(), ["ab\n1", "23", "456\n"]);
+        assert_eq!(bodies(&raw, b"ab\n123456\n", 6), ["ab\n1", "23", "456\n"]);
     }
 
     #[test]
     fn line_of_64_mib_needs_no_buffer_of_that_size() {
         for long in [LongLine::Split, LongLine::Truncate, LongLine::Reject] {
-            let collect = Collect::accepting();
-            let (to, _stop) = collect.processor("source test");
-            let cutting = cutting(Format::Line, LineEnd::Lf, 1 << 20, long);
-            let mut reading = Reading::new(&batches(1000), &cutting, "it", &to);
+            let (mut cutter, mut filling, _) = cutter(&cutting(Format::Line, LineEnd::Lf, 1 << 20, long));
             for _ in 0..256 {
-                reading.cutter.room().extend_from_slice(&[b'x'; 256 << 10]);
-                while reading.cutter.cut(&mut reading.filling) {
-                    reading.submit(&to).unwrap();
+                cutter.room().extend_from_slice(&[b'x'; 256 << 10]);
+                while cutter.cut(&mut filling) {
+                    filling.finish();
                 }
             }
-            assert!(reading.cutter.buffer.capacity() <= 4 << 20);
+            assert!(cutter.buffer.capacity() <= 4 << 20);
         }
-    }
-
-    #[test]
-    fn partial_batch_goes_when_its_time_is_over() {
-        let collect = Collect::accepting();
-        let (to, _stop) = collect.processor("source test");
-        let mut soon = batches(1000);
-        soon.batch_timeout = Millis(std::time::Duration::from_millis(1));
-        let lines = cutting(Format::Line, LineEnd::Lf, 100, LongLine::Split);
-        let mut reading = Reading::new(&soon, &lines, "it", &to);
-        let (read, write) = rustix::pipe::pipe().unwrap();
-        rustix::io::write(&write, b"one\ntw").unwrap();
-        assert_eq!(reading.step(read.as_fd(), false, &to).unwrap(), Read::Some);
-        assert_eq!(reading.step(read.as_fd(), false, &to).unwrap(), Read::Nothing);
-        assert_eq!(collect.bodies(), ["one"]);
     }
 
     proptest! {
@@ -611,7 +498,7 @@ mod tests {
             if expected.last().is_some_and(|last| last.is_empty()) {
                 expected.pop();
             }
-            let found = cut(&lines, &input, chunk).0.events();
+            let found = cut(&lines, &input, chunk).0;
             let found: Vec<&[u8]> = found.iter().map(|event| &event.body()[..]).collect();
             prop_assert_eq!(found, expected);
         }
@@ -619,7 +506,7 @@ mod tests {
         #[test]
         fn split_loses_no_byte(input: Vec<u8>, most in 1u64..9, chunk in 1usize..40) {
             let lines = cutting(Format::Line, LineEnd::Lf, most, LongLine::Split);
-            let found = cut(&lines, &input, chunk).0.events();
+            let found = cut(&lines, &input, chunk).0;
             let all: Vec<u8> = found.iter().flat_map(|event| event.body().to_vec()).collect();
             let expected: Vec<u8> = input.iter().copied().filter(|byte| *byte != b'\n').collect();
             prop_assert_eq!(all, expected);

@@ -2,8 +2,10 @@
 
 pub mod batches;
 pub mod exec;
+pub mod intake;
 pub mod lines;
 pub mod netcat;
+pub mod reading;
 pub mod seq;
 pub mod server;
 pub mod stdin;

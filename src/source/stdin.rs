@@ -1,7 +1,8 @@
 //! `stdin`: lines, JSON events or raw blocks from standard input; `flume send` has it read files, too.
 
 use super::batches::Batches;
-use super::lines::{Cutting, Format, LineEnd, LongLines, Read, Reading};
+use super::lines::{Cutting, Format, LineEnd, LongLines};
+use super::reading::{Read, Reading};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::say;
@@ -44,6 +45,8 @@ struct Input {
     /// Where a seekable standard input stood at the start: who reads on after us finds the first line that
     /// nobody has accepted.
     start: Option<u64>,
+    name: String,
+    ended: bool,
 }
 
 impl Stdin {
@@ -96,6 +99,8 @@ impl Stdin {
             kind,
             reading,
             start,
+            name: "standard input".into(),
+            ended: false,
         });
         Ok(())
     }
@@ -115,6 +120,8 @@ impl Stdin {
             kind,
             reading: self.reader(&name, to),
             start: None,
+            name,
+            ended: false,
         });
         Ok(true)
     }
@@ -165,6 +172,7 @@ impl PollableSource for Stdin {
             Read::Some | Read::Nothing => Ok(Status::Ready),
             Read::End => {
                 input.reading.finish(to)?;
+                input.ended = true;
                 if self.files.is_some() && self.open_next_file(to)? {
                     return Ok(Status::Ready);
                 }
@@ -182,11 +190,103 @@ impl PollableSource for Stdin {
     }
 
     fn stop(&mut self) -> StageResult {
-        if let Some((input, start)) = self.input.as_ref().and_then(|input| Some((input, input.start?))) {
-            let at = start + input.reading.accepted();
+        let Some(input) = &self.input else {
+            return Ok(());
+        };
+        let accepted = input.reading.accepted();
+        if let Some(start) = input.start {
             // Best effort, for who shares the descriptor.
-            let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(at));
+            let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(start + accepted));
         }
-        Ok(())
+        let more = self.files.as_ref().map_or(0, VecDeque::len);
+        if input.kind != FdKind::File || input.ended && more == 0 {
+            return Ok(());
+        }
+        // Nobody may take a file for sent that was not: "flume send ... && rm app.log".
+        let and_more = match more {
+            0 => String::new(),
+            more => format!(", and {more} files after it were not read"),
+        };
+        Err(StageError::Temporary(format!(
+            "stopped before the end of {}: its first {accepted} bytes were accepted{and_more}",
+            input.name
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::LongLine;
+    use super::*;
+    use crate::link::testing::Collect;
+    use crate::stage::{Source, run_source};
+    use crate::value::{Millis, Size};
+
+    fn stdin(files: Vec<PathBuf>) -> Stdin {
+        let batches = Batches {
+            batch_size: 2,
+            batch_bytes: Size(1000),
+            batch_timeout: Millis(std::time::Duration::from_secs(60)),
+        };
+        let long = LongLines {
+            max_line_length: Size(100),
+            long_lines: LongLine::Split,
+        };
+        Stdin::reading(Format::Line, long, batches, Some(files))
+    }
+
+    fn read(files: Vec<PathBuf>) -> (Collect, StageResult) {
+        let collect = Collect::accepting();
+        let (to, _stop) = collect.processor("send");
+        let result = run_source(Source::Polled(Box::new(stdin(files))), &to);
+        (collect, result)
+    }
+
+    #[test]
+    fn files_are_read_one_after_the_other_and_lines_do_not_join_over_their_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for (name, text) in [("a", "1\n2\n3"), ("b", ""), ("c", "4\n")] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            files.push(path);
+        }
+        let (collect, result) = read(files);
+        assert_eq!(result, Ok(()));
+        assert_eq!(collect.bodies(), ["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn stop_before_the_end_of_a_file_says_how_far_it_came() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, "1\n2\n3\n").unwrap();
+        let mut source = stdin(vec![path.clone(), path]);
+        let (to, stop) = Collect::accepting().processor("send");
+        source.start(&to).unwrap();
+        source.process(&to).unwrap();
+        stop.stop();
+        source.hand_on_rest(&to).unwrap();
+        let error = source.stop().unwrap_err();
+        assert_eq!(error.status(), 75);
+        let text = error.to_string();
+        assert!(
+            text.contains("first 4 bytes") && text.contains("1 files after"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn file_that_can_not_be_read_is_found_before_anything_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = directory.path().join("a");
+        std::fs::write(&good, "1\n").unwrap();
+        for bad in [directory.path().join("none"), directory.path().to_path_buf()] {
+            let (collect, result) = read(vec![good.clone(), bad.clone()]);
+            let error = result.unwrap_err();
+            assert_eq!(error.status(), 2);
+            assert!(error.to_string().contains(&bad.display().to_string()), "{error}");
+            assert!(collect.bodies().is_empty());
+        }
     }
 }

@@ -1,19 +1,15 @@
 //! `stream`: frames from many clients over TCP or Unix sockets; each gets its own acknowledgements.
 
+use super::intake::{Intake, Taken};
 use super::server::{Connection, Connections, Server, announce, hang_up};
-use crate::ack::{Delivery, Outcome, Refusal};
 use crate::exit::{StageError, StageResult};
 use crate::link::inlet::InletOptions;
-use crate::link::{Address, Identity, Inlet, Next, StreamInlet, Wait};
+use crate::link::{Address, Identity, StreamInlet};
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
-
-/// How long a client may take to read its last acceptances before its connection is given up.
-const TELL_PATIENCE: Duration = Duration::from_secs(10);
+use std::sync::Arc;
 
 /// Take streams of events from clients, such as `flume send` and `flume sink stream`.
 ///
@@ -49,215 +45,48 @@ impl EventDrivenSource for Stream {
     }
 }
 
-/// What a client is owed.
-#[derive(Default)]
-struct Account {
-    owed: Mutex<Owed>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Owed {
-    batches: u64,
-    /// Something was settled and the client was not told yet.
-    news: bool,
-    /// Nothing more will be owed; and the client was told everything.
-    over: bool,
-    told: bool,
-}
-
-impl Account {
-    fn lock(&self) -> MutexGuard<'_, Owed> {
-        self.owed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Owed)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    fn settled(&self) {
-        self.change(|owed| {
-            owed.batches -= 1;
-            owed.news = true;
-        });
-    }
-
-    /// Wait until `done`, `deadline` passes, or the time after `stop` does.
-    fn wait(&self, to: &ChannelProcessor, deadline: Option<Instant>, done: impl Fn(&Owed) -> bool) {
-        let mut owed = self.lock();
-        let is_over = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= Instant::now());
-        while !done(&owed) && !is_over(deadline) && !is_over(to.stop().deadline()) {
-            let waited = self.changed.wait_timeout(owed, Duration::from_millis(200));
-            owed = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
-        }
-    }
-
-    /// Tell the client each time that something was settled. In a thread of its own: a client that does not
-    /// read must not hold up who settles for all.
-    fn tell_all(&self, settler: &dyn Fn()) {
-        loop {
-            let mut owed = self.lock();
-            while !owed.news && !owed.over {
-                owed = self
-                    .changed
-                    .wait(owed)
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
-            }
-            owed.news = false;
-            let over = owed.over;
-            drop(owed);
-            settler();
-            if over {
-                return self.change(|owed| owed.told = true);
-            }
-        }
-    }
-}
-
 fn serve(connection: Connection, to: &Arc<ChannelProcessor>) {
     let Connection { socket, peer } = connection;
     let name = to.counters().name();
     let broke = |error: &dyn std::fmt::Display| say::warn(name, format!("{error}; the connection is closed"));
-    let copy = match socket.try_clone() {
-        Ok(copy) => copy,
-        Err(error) => return broke(&format!("{peer}: {error}")),
-    };
-    let options = InletOptions {
-        only_self: true,
-        ..InletOptions::new(Identity::of_stage(name), &peer)
-    };
-    let mut inlet = match StreamInlet::open(copy, options, to.stop()) {
-        Ok(inlet) => inlet,
+    let mut intake = match open(&socket, &peer, to) {
+        Ok(intake) => intake,
         Err(error) => return broke(&error),
     };
-    let account = Arc::new(Account::default());
-    let (settler, told) = (inlet.settler(), account.clone());
-    let teller = std::thread::Builder::new()
-        .name("flume-teller".into())
-        .stack_size(128 << 10)
-        .spawn(move || told.tell_all(&*settler));
-    let teller = match teller {
-        Ok(teller) => teller,
-        Err(error) => return broke(&format!("{peer}: no thread can be started: {error}")),
+    let result = loop {
+        match intake.step(to) {
+            Ok(Taken::Some) => {}
+            Ok(Taken::End) => break Ok(()),
+            Err(error) => break Err(error),
+        }
     };
-    if let Err(error) = take_all(&mut inlet, &account, to, &peer) {
+    if let Err(error) = result {
         to.counters().add(Count::EventReadFail, 1);
         broke(&error);
     }
     // A client that said all it had still waits for the acceptances.
-    let _ = to.flush();
-    account.wait(to, None, |owed| owed.batches == 0);
-    account.change(|owed| owed.over = true);
-    account.wait(to, Some(Instant::now() + TELL_PATIENCE), |owed| owed.told);
-    close(&socket, &account);
-    let _ = teller.join();
-}
-
-fn close(socket: &OwnedFd, account: &Account) {
-    if account.lock().told {
-        hang_up(socket);
+    if intake.finish(to) {
+        hang_up(&socket);
     }
     // Wakes a teller whose client does not read.
-    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+    let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Both);
+    intake.join();
 }
 
-/// Hand on what the client sends. The error is about this client.
-fn take_all(
-    inlet: &mut StreamInlet,
-    account: &Arc<Account>,
-    to: &Arc<ChannelProcessor>,
-    peer: &str,
-) -> StageResult {
-    loop {
-        let next = match inlet.next(Wait::No)? {
-            Next::Idle => {
-                hand_on_all(to);
-                inlet.next(Wait::Forever)?
-            }
-            next => next,
-        };
-        match next {
-            Next::Delivery(delivery) => {
-                account.change(|owed| owed.batches += 1);
-                take(delivery, account, to, peer)?;
-            }
-            Next::Flush => hand_on_all(to),
-            Next::Idle => {}
-            Next::End | Next::Stopped => return Ok(()),
-            Next::Broken(error) => return Err(error),
-        }
-    }
-}
-
-fn hand_on_all(to: &ChannelProcessor) {
-    if to.flush().is_err() {
-        // Nothing more can be handed on: the source ends and says why.
-        to.stop().stop();
-    }
-}
-
-/// Hand on one batch; it is settled as its receipt resolves.
-fn take(
-    mut delivery: Delivery,
-    account: &Arc<Account>,
-    to: &Arc<ChannelProcessor>,
-    peer: &str,
-) -> StageResult {
-    let sequence = delivery.batch.sequence;
-    // Whoever reads it later must be able to rely on it: bad bytes stop here.
-    if let Err(fault) = delivery.batch.check() {
-        let why = format!("{peer}: batch {sequence} holds bytes that are no events: {fault}");
-        delivery.refuse(Refusal::reject(why.clone()));
-        account.settled();
-        return Err(StageError::Failed(why));
-    }
-    // A position counts in its client's channel, and there are many clients.
-    delivery.batch.origin = 0;
-    let receipt = match to.process(delivery.batch.clone()) {
-        Ok(receipt) => receipt,
-        Err(error) => {
-            delivery.refuse(Refusal::retry(error.to_string()));
-            account.settled();
-            to.stop().stop();
-            return Err(StageError::Temporary(format!(
-                "{peer}: batch {sequence} was not handed on: {error}"
-            )));
-        }
+fn open(socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) -> Result<Intake, StageError> {
+    let failed = |error: std::io::Error| StageError::Failed(format!("{peer}: {error}"));
+    let options = InletOptions {
+        only_self: true,
+        ..InletOptions::new(Identity::of_stage(to.counters().name()), peer)
     };
-    let (account, to, peer) = (account.clone(), to.clone(), peer.to_string());
-    receipt.then(move |outcome| {
-        note(&outcome, &delivery, &to, &peer);
-        delivery.settle(outcome);
-        account.settled();
-    });
-    Ok(())
-}
-
-fn note(outcome: &Outcome, delivery: &Delivery, to: &ChannelProcessor, peer: &str) {
-    let events = u64::from(delivery.batch.len());
-    let why = match outcome {
-        Outcome::Accepted => {
-            to.counters().add(Count::EventAccepted, events);
-            return to.counters().add(Count::AppendBatchAccepted, 1);
-        }
-        Outcome::Refused(refusal) => refusal.reason.as_str(),
-        Outcome::Lost => {
-            to.stop().stop();
-            "the next stage has gone"
-        }
-    };
-    to.counters().add(Count::Refused, events);
-    let sequence = delivery.batch.sequence;
-    say::warn(
-        to.counters().name(),
-        format!("{peer}: batch {sequence} of {events} events was not taken: {why}"),
-    );
+    let inlet = StreamInlet::open(socket.try_clone().map_err(failed)?, options, to.stop())?;
+    Intake::start(inlet, peer).map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ack::{Outcome, Refusal};
     use crate::event::{Batch, Event};
     use crate::link::Outlet;
     use crate::link::outlet::{OutletOptions, Reply, StreamOutlet};
@@ -266,6 +95,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
+    use std::time::{Duration, Instant};
 
     struct Bench {
         source: Stream,

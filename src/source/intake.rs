@@ -1,0 +1,228 @@
+//! Streams into a channel processor: each delivery is settled as its receipt resolves, and the writer told.
+
+use crate::ack::{Delivery, Outcome, Refusal};
+use crate::exit::{StageError, StageResult};
+use crate::link::{Inlet, Next, StreamInlet, Wait};
+use crate::metrics::Count;
+use crate::say;
+use crate::stage::ChannelProcessor;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a writer may take to read its last acceptances before it is given up.
+const TELL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// A batch, or nothing yet.
+    Some,
+    /// The stream has ended, or a stop was wished.
+    End,
+}
+
+/// Takes one stream in.
+pub struct Intake {
+    inlet: StreamInlet,
+    account: Arc<Account>,
+    teller: Option<JoinHandle<()>>,
+    peer: String,
+}
+
+impl Intake {
+    /// Take in what comes by this inlet; `peer` names the writer.
+    pub fn start(inlet: StreamInlet, peer: &str) -> io::Result<Intake> {
+        let account = Arc::new(Account::default());
+        let (settler, told) = (inlet.settler(), account.clone());
+        let teller = std::thread::Builder::new()
+            .name("flume-teller".into())
+            .stack_size(128 << 10)
+            .spawn(move || told.tell_all(&*settler))?;
+        Ok(Intake {
+            inlet,
+            account,
+            teller: Some(teller),
+            peer: peer.to_string(),
+        })
+    }
+
+    /// Take what comes next, waiting for it. The error is about this stream.
+    pub fn step(&mut self, to: &Arc<ChannelProcessor>) -> Result<Taken, StageError> {
+        let next = match self.inlet.next(Wait::No)? {
+            Next::Idle => {
+                hand_on_all(to);
+                self.inlet.next(Wait::Forever)?
+            }
+            next => next,
+        };
+        match next {
+            Next::Delivery(delivery) => {
+                self.account.change(|owed| owed.batches += 1);
+                take(delivery, &self.account, to, &self.peer)?;
+            }
+            Next::Flush => hand_on_all(to),
+            Next::Idle => {}
+            Next::End | Next::Stopped => return Ok(Taken::End),
+            Next::Broken(error) => return Err(error),
+        }
+        Ok(Taken::Some)
+    }
+
+    /// Wait until everything that came is settled and the writer knows it: false if it does not read.
+    pub fn finish(&self, to: &Arc<ChannelProcessor>) -> bool {
+        hand_on_all(to);
+        self.account.wait(to, None, |owed| owed.batches == 0);
+        self.account.change(|owed| owed.over = true);
+        self.account
+            .wait(to, Some(Instant::now() + TELL_PATIENCE), |owed| owed.told);
+        self.account.lock().told
+    }
+
+    /// Wait for the thread that tells; whoever does not read must have been hung up on before.
+    pub fn join(mut self) {
+        self.account.change(|owed| owed.over = true);
+        if let Some(teller) = self.teller.take() {
+            let _ = teller.join();
+        }
+    }
+}
+
+impl Drop for Intake {
+    /// The thread that tells ends also when nobody waits for it.
+    fn drop(&mut self) {
+        self.account.change(|owed| owed.over = true);
+    }
+}
+
+/// What a client is owed.
+#[derive(Default)]
+struct Account {
+    owed: Mutex<Owed>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Owed {
+    batches: u64,
+    /// Something was settled and the client was not told yet.
+    news: bool,
+    /// Nothing more will be owed; and the client was told everything.
+    over: bool,
+    told: bool,
+}
+
+impl Account {
+    fn lock(&self) -> MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Owed)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn settled(&self) {
+        self.change(|owed| {
+            owed.batches -= 1;
+            owed.news = true;
+        });
+    }
+
+    /// Wait until `done`, `deadline` passes, or the time after `stop` does.
+    fn wait(&self, to: &ChannelProcessor, deadline: Option<Instant>, done: impl Fn(&Owed) -> bool) {
+        let mut owed = self.lock();
+        let is_over = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= Instant::now());
+        while !done(&owed) && !is_over(deadline) && !is_over(to.stop().deadline()) {
+            let waited = self.changed.wait_timeout(owed, Duration::from_millis(200));
+            owed = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+    }
+
+    /// Tell the client each time that something was settled. In a thread of its own: a client that does not
+    /// read must not hold up who settles for all.
+    fn tell_all(&self, settler: &dyn Fn()) {
+        loop {
+            let mut owed = self.lock();
+            while !owed.news && !owed.over {
+                owed = self
+                    .changed
+                    .wait(owed)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+            }
+            owed.news = false;
+            let over = owed.over;
+            drop(owed);
+            settler();
+            if over {
+                return self.change(|owed| owed.told = true);
+            }
+        }
+    }
+}
+
+fn hand_on_all(to: &ChannelProcessor) {
+    if to.flush().is_err() {
+        // Nothing more can be handed on: the source ends and says why.
+        to.stop().stop();
+    }
+}
+
+/// Hand on one batch; it is settled as its receipt resolves.
+fn take(
+    mut delivery: Delivery,
+    account: &Arc<Account>,
+    to: &Arc<ChannelProcessor>,
+    peer: &str,
+) -> StageResult {
+    let sequence = delivery.batch.sequence;
+    // Whoever reads it later must be able to rely on it: bad bytes stop here.
+    if let Err(fault) = delivery.batch.check() {
+        let why = format!("{peer}: batch {sequence} holds bytes that are no events: {fault}");
+        delivery.refuse(Refusal::reject(why.clone()));
+        account.settled();
+        return Err(StageError::Failed(why));
+    }
+    // A position counts in its client's channel, and there are many clients.
+    delivery.batch.origin = 0;
+    let receipt = match to.process(delivery.batch.clone()) {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            delivery.refuse(Refusal::retry(error.to_string()));
+            account.settled();
+            to.stop().stop();
+            return Err(StageError::Temporary(format!(
+                "{peer}: batch {sequence} was not handed on: {error}"
+            )));
+        }
+    };
+    let (account, to, peer) = (account.clone(), to.clone(), peer.to_string());
+    receipt.then(move |outcome| {
+        note(&outcome, &delivery, &to, &peer);
+        delivery.settle(outcome);
+        account.settled();
+    });
+    Ok(())
+}
+
+fn note(outcome: &Outcome, delivery: &Delivery, to: &ChannelProcessor, peer: &str) {
+    let events = u64::from(delivery.batch.len());
+    let why = match outcome {
+        Outcome::Accepted => {
+            to.counters().add(Count::EventAccepted, events);
+            return to.counters().add(Count::AppendBatchAccepted, 1);
+        }
+        Outcome::Refused(refusal) => refusal.reason.as_str(),
+        Outcome::Lost => {
+            to.stop().stop();
+            "the next stage has gone"
+        }
+    };
+    to.counters().add(Count::Refused, events);
+    let sequence = delivery.batch.sequence;
+    say::warn(
+        to.counters().name(),
+        format!("{peer}: batch {sequence} of {events} events was not taken: {why}"),
+    );
+}
