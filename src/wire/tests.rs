@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::{BatchBuilder, Event};
 use proptest::prelude::*;
+use std::io::Read;
 
 fn hello() -> Hello {
     Hello {
