@@ -128,13 +128,12 @@ impl Place {
         }
         let marker = match read_marker(directory)? {
             Some(marker) => marker,
-            None => {
-                check_empty(directory)?;
-                if !config.create {
-                    return Err(not_a_channel(directory));
-                }
-                write_marker(directory, wanted, disk)?
-            }
+            None => match check_empty(directory) {
+                // What is there now may be a channel that somebody else has made since we looked.
+                Err(error) => read_marker(directory)?.ok_or(error)?,
+                Ok(()) if !config.create => return Err(not_a_channel(directory)),
+                Ok(()) => write_marker(directory, wanted, disk)?,
+            },
         };
         let wanted = marker_of(config);
         if marker.data != wanted.data || marker.checkpoint != wanted.checkpoint {

@@ -449,3 +449,23 @@ fn acceptances_noted_by_many_dead_takers_are_joined_into_few_logs() {
     bench.forget_tables();
     assert_eq!(drain(&bench.open()), names[25..]);
 }
+
+#[test]
+fn many_may_make_one_channel_at_the_same_time() {
+    for _ in 0..100 {
+        let bench = Bench::new();
+        std::fs::create_dir(&bench.directory).unwrap();
+        let all_there = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (bench, all_there) = (&bench, &all_there);
+                scope.spawn(move || {
+                    all_there.wait();
+                    // Some look while others have just begun to make it.
+                    (0..number * 200).for_each(|_| std::hint::spin_loop());
+                    Place::open(&bench.config(), &RealDisk).map(drop).unwrap();
+                });
+            }
+        });
+    }
+}
