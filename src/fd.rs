@@ -110,6 +110,14 @@ pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
     wait(fd, PollFlags::IN, &[], Some(Instant::now())).is_ok_and(|woken| woken == Woken::Ready)
 }
 
+/// The other end of a socket or pipe is gone.
+pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
+    let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    rustix::event::poll(&mut fds, Some(&timespec(Duration::ZERO))).is_ok()
+        && fds[0].revents().intersects(gone)
+}
+
 /// Write as much of `parts` as goes without blocking; `WouldBlock` if nothing does. On a kernel or a file
 /// that cannot promise that, this blocks.
 pub fn write_now(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {

@@ -9,7 +9,7 @@
 use crate::ack::Delivery;
 use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
 use crate::channel::{Channel, Ends};
-use crate::event::Batch;
+use crate::event::{Batch, Event};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::link::counted::Counted;
@@ -156,6 +156,18 @@ enum Tail {
     Output,
 }
 
+/// One place for what no part of the flow can take.
+struct SharedRejected(Arc<Mutex<Box<dyn Rejected>>>);
+
+impl Rejected for SharedRejected {
+    fn keep(&mut self, event: &Event) -> Result<(), String> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .keep(event)
+    }
+}
+
 /// Interceptors with their names.
 type Chain = Vec<(String, Box<dyn Interceptor>)>;
 
@@ -199,8 +211,11 @@ impl Flow {
         self.check()?;
         let stop = options.stop.clone();
         let mut segments = self.into_segments(board);
-        if let Some(last) = segments.last_mut() {
-            last.rejected = options.rejected;
+        // Any part of the flow that takes may find something that it can not: a channel, a sink.
+        if let Some(rejected) = options.rejected.map(|rejected| Arc::new(Mutex::new(rejected))) {
+            for segment in &mut segments {
+                segment.rejected = Some(Box::new(SharedRejected(rejected.clone())));
+            }
         }
         let shared = Links {
             durability: options.durability,
@@ -656,6 +671,10 @@ impl Inlet for Intercepted {
 
     fn settler(&self) -> Box<dyn Fn() + Send + Sync> {
         self.inner.settler()
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.inner.is_abandoned()
     }
 
     fn describe(&self) -> String {

@@ -63,6 +63,7 @@ counts! {
     Rejected = "EventRejectedCount": ;
     Filtered = "EventFilteredCount": ;
     Bytes = "ByteCount": ;
+    SentBytes = "ByteSentCount": ;
     Batches = "BatchCount": ;
 }
 

@@ -403,3 +403,84 @@ fn mistakes_in_the_words_of_run_say_where() {
     refused("run", &["a pipeline is missing"]);
     refused("run -f no-such-file", &["no-such-file cannot be read"]);
 }
+
+#[test]
+fn expression_that_does_not_compile_is_shown_with_its_fault() {
+    refused(
+        "intercept regex '('",
+        &[
+            "invalid value '(' for '<PATTERN>'",
+            "a group that is never closed at character 1",
+        ],
+    );
+    refused(
+        "run 'source seq | intercept regex [ | sink null'",
+        &["a class that is never closed at character 1 cannot be used"],
+    );
+}
+
+#[test]
+fn line_of_a_gigabyte_is_cut_in_bounded_memory() {
+    Pipe::foreign("head -c 1G /dev/zero")
+        .then_foreign("ulimit -v 1000000; exec flume source stdin --summary json")
+        .then_foreign("ulimit -v 1000000; exec flume sink null --summary json")
+        .run()
+        .expect_status([0, 0, 0])
+        .says(
+            1,
+            ["line 1 is longer than 1.0 MiB (--max-line-length): split into several events"],
+        )
+        .counts(1, "accepted", 1024)
+        .counts(2, "accepted", 1024);
+}
+
+#[test]
+fn directory_that_is_no_channel_is_not_touched() {
+    let ended = Pipe::foreign("mkdir mine; echo precious > mine/file; exec flume channel file mine --put")
+        .run()
+        .expect_status([2])
+        .says(0, ["mine is not a file channel and holds other files"]);
+    let names = std::fs::read_dir(ended.path("mine")).unwrap().count();
+    assert_eq!(names, 1, "something was put beside the file");
+    Pipe::new("channel file missing --take --until-empty")
+        .then("sink null")
+        .run()
+        .expect_status([2, 1])
+        .says(0, ["missing does not exist, so there is nothing to take from it"]);
+}
+
+#[test]
+fn channel_of_another_version_is_not_touched() {
+    Pipe::new("source seq --total-events 5")
+        .then_foreign(
+            "flume channel file spool --put || exit 9
+             sed -i '/\"version\"/s/1/9/' spool/flume-channel
+             exec flume channel file spool --take --until-empty",
+        )
+        .then("sink null")
+        .run()
+        .expect_status([0, 2, 1])
+        .says(
+            1,
+            ["says format version 9, this program knows version 1; nothing was touched"],
+        );
+}
+
+#[test]
+fn event_larger_than_a_capacity_is_kept_aside_where_it_was_asked() {
+    let long = "x".repeat(5000);
+    let ended = Pipe::new("source stdin --batch-size 1 --summary json")
+        .input(format!("short\n{long}\nlast\n"))
+        .then("channel memory --byte-capacity 2000 --rejected rejected --summary json")
+        .then("sink null --summary json")
+        .run()
+        .expect_status([0, 0, 0])
+        .counts(0, "accepted", 3)
+        .counts(1, "rejected", 1)
+        .counts(2, "accepted", 2);
+    let rejected = Pipe::new("cat rejected")
+        .dir(&ended.path("."))
+        .run()
+        .expect_status([0]);
+    assert_eq!(rejected.stdout(), format!("{long}\n").as_bytes());
+}

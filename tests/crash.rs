@@ -197,3 +197,33 @@ fn acknowledged_events_survive_kills_through_a_file_channel() {
         in_recordings,
     );
 }
+
+fn in_rolled_files(directory: &Path) -> Vec<Vec<u8>> {
+    let all = std::fs::read_dir(directory.join("out")).unwrap();
+    let mut lines = Vec::new();
+    for path in all.map(|entry| entry.unwrap().path()) {
+        // What begins with a dot is no event data.
+        if path
+            .file_name()
+            .is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+        {
+            let text = std::fs::read(path).unwrap();
+            lines.extend(text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
+    }
+    lines
+}
+
+#[test]
+fn acknowledged_events_survive_kills_on_their_way_to_rolled_files() {
+    crash(
+        "file_roll",
+        &[
+            "intercept static --key a --value b",
+            "channel file spool",
+            "sink file_roll --directory out",
+        ],
+        |_| None,
+        in_rolled_files,
+    );
+}

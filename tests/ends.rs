@@ -6,9 +6,16 @@ use crate::pipe::Pipe;
 use rustix::process::Signal;
 
 /// Stages that read a stream and write one. A component more is a line more.
-const MIDDLE: &[&str] = &["intercept static --key a --value b", "channel memory"];
+const MIDDLE: &[&str] = &[
+    "intercept static --key a --value b",
+    "intercept regex '(?P<last>[0-9])$'",
+    "intercept batch --size 10",
+    "channel memory",
+];
+/// One more, which keeps what it has when it is stopped, and is only once in a directory.
+const DURABLE: &str = "channel file spool";
 /// Stages that end a pipeline.
-const SINKS: &[&str] = &["sink null"];
+const SINKS: &[&str] = &["sink null", "sink logger", "sink file_roll --directory out"];
 /// Programs that know nothing of us.
 const FOREIGN: &[&str] = &["cat", "tee copy.flm", "dd bs=4k status=none", "pv -q"];
 
@@ -29,7 +36,7 @@ fn is_installed(program: &str) -> bool {
 #[test]
 fn at_the_end_of_input_everything_was_accepted() {
     for sink in SINKS {
-        for middle in MIDDLE {
+        for middle in MIDDLE.iter().copied().chain([DURABLE]) {
             Pipe::new("source seq --total-events 2500 --batch-size 100 --summary json")
                 .then(&format!("{middle} --summary json"))
                 .then(&format!("{sink} --summary json"))
@@ -93,7 +100,7 @@ fn reader_that_has_enough_ends_its_writers_quietly() {
         .run()
         .expect_status([TEMPORARY, 0])
         .expect_silence();
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         Pipe::new("source seq")
             .then(middle)
             .then_foreign("head -c 1000 > /dev/null")
@@ -105,7 +112,7 @@ fn reader_that_has_enough_ends_its_writers_quietly() {
 
 #[test]
 fn terminated_source_drains_its_pipeline() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let pipe = Pipe::new("source seq --summary json")
             .then(middle)
             .then("sink null --summary json --log-every-n-events 1000")
@@ -141,7 +148,7 @@ fn interrupt_of_all_from_the_terminal_loses_nothing() {
 
 #[test]
 fn terminated_sink_sends_its_source_away_for_now() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let pipe = Pipe::new("source seq")
             .then(middle)
             .then("sink null --log-every-n-events 1000")
@@ -153,9 +160,9 @@ fn terminated_sink_sends_its_source_away_for_now() {
 
 #[test]
 fn killed_source_is_told_by_the_missing_end_after_all_was_delivered() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         // A channel has taken what came, and ends its own stream well.
-        let last = i32::from(!middle.starts_with("channel"));
+        let last = i32::from(middle.starts_with("intercept"));
         let (reader, writer) = std::io::pipe().unwrap();
         let pipe = Pipe::new("source stdin --batch-timeout 1ms")
             .input_from(reader)
@@ -175,7 +182,7 @@ fn killed_source_is_told_by_the_missing_end_after_all_was_delivered() {
 
 #[test]
 fn killed_sink_ends_the_stages_before_it_for_now() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let pipe = Pipe::new("source seq")
             .then(middle)
             .then("sink null --log-every-n-events 1000")
@@ -187,7 +194,7 @@ fn killed_sink_ends_the_stages_before_it_for_now() {
 
 #[test]
 fn killed_sink_of_an_idle_pipeline_ends_it_for_now() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let (reader, writer) = std::io::pipe().unwrap();
         let pipe = Pipe::new("source stdin --batch-timeout 1ms")
             .input_from(reader)
@@ -203,7 +210,7 @@ fn killed_sink_of_an_idle_pipeline_ends_it_for_now() {
 
 #[test]
 fn killed_middle_is_told_to_both_sides() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let pipe = Pipe::new("source seq")
             .then(middle)
             .then("sink null --log-every-n-events 1000")
@@ -283,7 +290,7 @@ fn fused_run_may_stand_anywhere_in_a_pipeline() {
 
 #[test]
 fn file_as_standard_output_is_a_taker_of_its_own() {
-    for middle in MIDDLE {
+    for middle in MIDDLE.iter().copied().chain([DURABLE]) {
         let ended = Pipe::new("source seq --total-events 300 --batch-size 7 --summary json")
             .then(&format!("{middle} --summary json"))
             .output_file("out.flm")

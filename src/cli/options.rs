@@ -20,7 +20,7 @@ pub struct Common {
     /// Print the totals at the end to standard error, whatever the end.
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
     pub summary: Option<String>,
-    /// Show progress on standard error also when it is no terminal.
+    /// Show progress on standard error, also when it is no terminal or a stage before shows its own.
     #[arg(long)]
     pub progress: bool,
     /// Say only errors, and show no progress.

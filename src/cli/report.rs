@@ -3,6 +3,7 @@
 
 use super::options::Common;
 use crate::exit::{self, StageError, StageResult};
+use crate::fd::{self, FdKind};
 use crate::flow::Board;
 use crate::metrics::{Count, Counters, Kind};
 use crate::say;
@@ -48,7 +49,7 @@ impl Reporter {
         let board = Board::default();
         let started = Instant::now();
         listen(stage, &board, stop)?;
-        let shown = !common.quiet && (common.progress || say::is_terminal());
+        let shown = !common.quiet && (common.progress || say::is_terminal() && leads(stage));
         let progress = shown.then(|| Progress::start(stage, &board, started));
         Ok(Reporter {
             stage: stage.to_string(),
@@ -80,6 +81,13 @@ impl Reporter {
             None => {}
         }
     }
+}
+
+/// Several stages on one terminal would draw over each other: without being told, only the one at the head of
+/// the pipeline does, which is a source or reads no pipe.
+fn leads(stage: &str) -> bool {
+    let piped = matches!(fd::kind(std::io::stdin()), Ok(FdKind::Pipe | FdKind::Socket));
+    stage.starts_with("source ") || !piped
 }
 
 fn listen(stage: &str, board: &Board, stop: &Stop) -> Result<(), StageError> {
@@ -146,7 +154,8 @@ fn totals(stage: &str, board: &Board, started: Instant) -> Totals {
         totals.refused += counters.get(Count::Refused);
         totals.rejected += counters.get(Count::Rejected);
         totals.filtered += counters.get(Count::Filtered);
-        totals.bytes = totals.bytes.max(counters.get(Count::Bytes));
+        let bytes = counters.get(Count::Bytes).max(counters.get(Count::SentBytes));
+        totals.bytes = totals.bytes.max(bytes);
     }
     totals
 }
@@ -215,7 +224,7 @@ struct Progress {
 impl Progress {
     fn start(stage: &str, board: &Board, started: Instant) -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{spinner} {msg}");
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let curtain = bar.clone();
         say::set_curtain(Some(Box::new(move |write| curtain.suspend(write))));

@@ -485,6 +485,13 @@ impl Inlet for StreamInlet {
         Box::new(move || all.tell())
     }
 
+    fn is_abandoned(&self) -> bool {
+        match &self.reply {
+            Reply::Socket(socket) => fd::is_hung_up(socket.as_fd()),
+            _ => false,
+        }
+    }
+
     fn describe(&self) -> String {
         match &self.hello {
             Some(hello) => format!("{} ({})", self.options.name, hello.stage),

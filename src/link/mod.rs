@@ -4,6 +4,7 @@
 //! delivery for each. A source only knows an outlet, a sink only knows an inlet; none of them can tell
 //! which link it is on, and that is why a pipeline, a fused run and an agent cannot behave differently.
 
+mod acks;
 pub mod address;
 pub mod counted;
 pub mod inlet;
@@ -225,6 +226,12 @@ pub trait Inlet: Send {
         }
         // Whoever does not hear it will learn of it by the closing link.
         let _ = self.flush_settled();
+    }
+
+    /// Nobody waits for the settling of its batches any more: their writer has gone, or its end of the reply.
+    /// Asked only while nothing can be taken.
+    fn is_abandoned(&self) -> bool {
+        false
     }
 
     /// Do what must be done at the end: leave a seekable input at the first batch that was not accepted.

@@ -1,6 +1,7 @@
 //! The writing end of a stream: a pipe, a socket or a file of frames.
 
-use super::reply::{self, Acks, Endpoint, Room};
+use super::acks::{Acks, Room};
+use super::reply::{self, Endpoint};
 use super::{Identity, Outlet, SendError, Unsettled, Window, random_hex};
 use crate::ack::Promise;
 use crate::event::Batch;

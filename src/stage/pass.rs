@@ -39,14 +39,15 @@ impl Output {
         }
     }
 
-    /// Nobody reads it any more.
-    fn is_closed(&self) -> bool {
+    /// Nobody reads it any more, or will in a moment: the system closes what a killed process held open one
+    /// after the other, and its reply may go before its pipe.
+    fn closes(&self) -> bool {
         let mut fds = [PollFd::new(&self.fd, PollFlags::empty())];
-        let now = Timespec {
+        let moment = Timespec {
             tv_sec: 0,
-            tv_nsec: 0,
+            tv_nsec: 100_000_000,
         };
-        rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
+        rustix::event::poll(&mut fds, Some(&moment)).is_ok_and(|count| count > 0)
     }
 
     fn write(&mut self, more: &[u8]) -> StageResult {
@@ -128,9 +129,12 @@ impl Pass<'_> {
                     frames.inner_mut().deadline = linger;
                     continue;
                 }
-                // The loss of the next stage reaches the one before first: its end follows from that.
-                Got::Eof if order.is_open() && output.is_closed() => return Err(StageError::Closed),
                 Got::Eof if order.is_open() => {
+                    output.write(&[])?;
+                    // The loss of the next stage reaches the one before first: its end follows from that.
+                    if output.closes() {
+                        return Err(StageError::Closed);
+                    }
                     return Err(StageError::Failed(
                         "standard input: the stream has no end: the stage before has died".into(),
                     ));
