@@ -3,8 +3,6 @@
 //!
 //! A closed pipe downstream is no error message, but it is 75 while batches are unaccepted.
 
-use std::process::ExitCode;
-
 /// The statuses and what they mean.
 pub const TABLE: &[(&str, &str)] = &[
     ("0", "Everything was accepted."),
@@ -82,9 +80,4 @@ pub type StageResult = Result<(), StageError>;
 /// The status of a result.
 pub fn status(result: &StageResult) -> u8 {
     result.as_ref().err().map_or(0, StageError::status)
-}
-
-/// The status for the process.
-pub fn code(result: &StageResult) -> ExitCode {
-    ExitCode::from(status(result))
 }

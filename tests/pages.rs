@@ -10,10 +10,13 @@ fn at() -> &'static Path {
 /// A command that is wrong: status 2, and a message with the hint.
 #[track_caller]
 fn check_hint(words: &str, hint: &str) {
-    let output = bash(&format!("flume {words}"), at(), &[]);
-    assert_eq!(output.status.code(), Some(2), "{words}: {}", told(&output));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(hint), "{words}: \"{hint}\" is missing in: {said}");
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_flume"))
+        .args(words.split_whitespace())
+        .timeout(std::time::Duration::from_secs(20))
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicates::str::contains(hint));
 }
 
 #[test]

@@ -84,19 +84,6 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    match try_run(given) {
-        Ok(ended) => ended,
-        Err(Ended::Stage(Err(error))) => {
-            if !error.is_quiet() {
-                say::error("cat", error.to_string());
-            }
-            Ended::from(error)
-        }
-        Err(ended) => ended,
-    }
-}
-
-fn try_run(given: &[String]) -> Result<Ended, Ended> {
     let matches = whole_command().try_get_matches_from(given)?;
     let own = Cat::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
@@ -115,8 +102,7 @@ fn try_run(given: &[String]) -> Result<Ended, Ended> {
         false => show(&own, view, &counters, &stop),
     };
     reporter.finish(&result);
-    result?;
-    Ok(Ended::Stage(Ok(())))
+    Ok(result?)
 }
 
 fn show(settings: &Cat, view: View, counters: &Arc<Counters>, stop: &Stop) -> StageResult {

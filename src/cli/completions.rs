@@ -24,13 +24,10 @@ struct Completions {
 }
 
 fn run(words: &[String]) -> Ended {
-    let parsed = Completions::command().try_get_matches_from(words);
-    match parsed.and_then(|matches| Completions::from_arg_matches(&matches)) {
-        Ok(own) => super::print(&pages::completions(match own.shell.as_str() {
-            "bash" => Shell::Bash,
-            "zsh" => Shell::Zsh,
-            _ => Shell::Fish,
-        })),
-        Err(error) => Ended::Usage(error),
-    }
+    let own = Completions::from_arg_matches(&Completions::command().try_get_matches_from(words)?)?;
+    super::print(&pages::completions(match own.shell.as_str() {
+        "bash" => Shell::Bash,
+        "zsh" => Shell::Zsh,
+        _ => Shell::Fish,
+    }))
 }

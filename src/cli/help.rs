@@ -2,7 +2,7 @@
 
 use super::{Ended, KINDS, TOOLS, Tool, is_terminal, parts, stage, styled};
 use crate::component::nearest;
-use crate::{exit, say};
+use crate::exit::{self, StageError};
 use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser};
 use std::collections::BTreeSet;
@@ -74,11 +74,8 @@ fn run(words: &[String]) -> Ended {
         [word] => topic(word),
         [first, ..] => {
             let whole = words.join(" ");
-            say::error(
-                "help",
-                format!("\"{whole}\" is too much: try \"flume help {first}\""),
-            );
-            Ended::Status(2)
+            let sentence = format!("\"{whole}\" is too much: try \"flume help {first}\"");
+            Err(StageError::Usage(sentence).into())
         }
     }
 }
@@ -191,8 +188,7 @@ fn topic(word: &str) -> Ended {
             format!("there are {}", all.join(" and "))
         }
     };
-    say::error("help", format!("there is no page \"{word}\"; {hint}"));
-    Ended::Status(2)
+    Err(StageError::Usage(format!("there is no page \"{word}\"; {hint}")).into())
 }
 
 /// Every word that help has something to say about.
@@ -229,10 +225,8 @@ fn exit_status() -> String {
 
 /// What `--help` prints.
 fn clap_help(command: clap::Command) -> Ended {
-    match command.no_binary_name(true).try_get_matches_from(["--help"]) {
-        Ok(_) => Ended::Status(0),
-        Err(error) => Ended::Usage(error),
-    }
+    command.no_binary_name(true).try_get_matches_from(["--help"])?;
+    Ok(())
 }
 
 fn print(text: &StyledStr) -> Ended {

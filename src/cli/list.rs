@@ -2,7 +2,7 @@
 
 use super::{Ended, KINDS, Tool, parts};
 use crate::component::nearest;
-use crate::say;
+use crate::exit::StageError;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 
@@ -40,18 +40,13 @@ struct Row {
 }
 
 fn run(words: &[String]) -> Ended {
-    let parsed = List::command().try_get_matches_from(words);
-    let own = match parsed.and_then(|matches| List::from_arg_matches(&matches)) {
-        Ok(own) => own,
-        Err(error) => return Ended::Usage(error),
-    };
+    let own = List::from_arg_matches(&List::command().try_get_matches_from(words)?)?;
     if let Some(kind) = own.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
         let hint = match nearest(kind, KINDS.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there are {}", KINDS.join(", ")),
         };
-        say::error("list", format!("\"{kind}\" is no kind of component; {hint}"));
-        return Ended::Status(2);
+        return Err(StageError::Usage(format!("\"{kind}\" is no kind of component; {hint}")).into());
     }
     let kinds = KINDS
         .iter()

@@ -20,8 +20,9 @@ pub mod version;
 pub mod words;
 
 use crate::component::nearest;
-use crate::exit::{self, StageError, StageResult};
+use crate::exit::StageError;
 use crate::say;
+use anyhow::Context;
 use clap::builder::StyledStr;
 use std::ffi::OsString;
 use std::io::Write;
@@ -52,52 +53,57 @@ pub const TOOLS: &[Tool] = &[
     version::TOOL,
 ];
 
-/// How a command ended. One that has printed its own message is `Said`.
-pub enum Ended {
-    /// As a stage does: the status follows from the result, and its message was said.
-    Stage(StageResult),
-    /// With an error of the command line: printed as clap prints it.
-    Usage(clap::Error),
-    /// With this status.
-    Status(u8),
-}
+/// How a command ends: well, or with an error whose chain says what was wrong. What the error is made of gives
+/// the status: a [`StageError`] its own, an error of the command line 2, anything else 1.
+pub type Ended = anyhow::Result<()>;
 
-impl From<StageError> for Ended {
-    fn from(error: StageError) -> Self {
-        Ended::Stage(Err(error))
-    }
-}
-
-impl From<clap::Error> for Ended {
-    fn from(error: clap::Error) -> Self {
-        Ended::Usage(error)
-    }
-}
+/// A failure that was told when it happened: only its status is left.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Told(pub StageError);
 
 /// Run the command that the words (without the program's own name) ask for.
 pub fn main(words: Vec<OsString>) -> ExitCode {
-    let mut texts = Vec::with_capacity(words.len());
-    for word in words {
-        match word.into_string() {
-            Ok(text) => texts.push(text),
-            Err(word) => {
-                say::error("flume", format!("the argument {} is not UTF-8", word.display()));
-                return ExitCode::from(2);
-            }
-        }
+    match texts(words) {
+        Ok(texts) => code(&speaker(&texts), dispatch(&texts)),
+        Err(error) => code("flume", Err(error)),
     }
-    dispatch(&texts).code()
 }
 
-impl Ended {
-    /// The process's exit status. An error of the command line is printed here.
-    pub fn code(self) -> ExitCode {
-        match self {
-            Ended::Stage(result) => exit::code(&result),
-            Ended::Status(status) => ExitCode::from(status),
-            Ended::Usage(error) => usage(&error),
-        }
+/// Arguments as text.
+pub fn texts(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<Vec<String>> {
+    let text = |word: OsString| {
+        word.into_string()
+            .map_err(|word| StageError::Usage(format!("the argument {} is not UTF-8", word.display())).into())
+    };
+    words.into_iter().map(text).collect()
+}
+
+/// Who speaks of an error: the component or the tool, else the program.
+fn speaker(words: &[String]) -> String {
+    match words {
+        [kind, name, ..] if parts::find(kind, name).is_some() => format!("{kind} {name}"),
+        [word, ..] if KINDS.contains(&word.as_str()) || tool(word).is_some() => word.clone(),
+        _ => "flume".into(),
     }
+}
+
+/// Tell an error, once and here, and give the process's exit status.
+pub fn code(name: &str, ended: Ended) -> ExitCode {
+    let Err(error) = ended else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(Told(error)) = error.downcast_ref() {
+        return ExitCode::from(error.status());
+    }
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return usage(error);
+    }
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<StageError>());
+    if !known.is_some_and(StageError::is_quiet) {
+        say::error(name, format!("{error:#}"));
+    }
+    ExitCode::from(known.map_or(1, StageError::status))
 }
 
 /// Help goes to standard output with status 0, everything else to standard error with 2.
@@ -106,7 +112,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         say::raw(styled(&error.render(), say::is_terminal()).as_bytes());
         return ExitCode::from(2);
     }
-    print(&styled(&error.render(), is_terminal())).code()
+    code("flume", print(&styled(&error.render(), is_terminal())))
 }
 
 /// Text with colour on a terminal, unless NO_COLOR says otherwise.
@@ -126,20 +132,19 @@ pub fn is_terminal() -> bool {
 /// closed the pipe: that is no failure.
 pub fn print(text: &str) -> Ended {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match written {
-        Ok(()) => Ended::Status(0),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ended::Status(0),
-        Err(error) => {
-            say::error("flume", format!("standard output cannot be written: {error}"));
-            Ended::Status(1)
-        }
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
     }
+}
+
+fn tool(word: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == word)
 }
 
 fn dispatch(words: &[String]) -> Ended {
     let Some((first, rest)) = words.split_first() else {
-        return unknown(None);
+        return Err(unknown(None).into());
     };
     let first = match first.as_str() {
         "--help" | "-h" => "help",
@@ -149,29 +154,25 @@ fn dispatch(words: &[String]) -> Ended {
     if KINDS.contains(&first) {
         return stage::command(first, rest);
     }
-    match TOOLS.iter().find(|tool| tool.name == first) {
+    match tool(first) {
         Some(tool) => (tool.run)(rest),
-        None => unknown(Some(first)),
+        None => Err(unknown(Some(first)).into()),
     }
 }
 
-fn unknown(word: Option<&str>) -> Ended {
+fn unknown(word: Option<&str>) -> StageError {
     let known = KINDS.iter().copied().chain(TOOLS.iter().map(|tool| tool.name));
     let all = known.clone().collect::<Vec<_>>().join(", ");
-    match word {
-        None => say::error(
-            "flume",
-            format!("a command is missing: there are {all}; \"flume help\" says what they do"),
-        ),
-        Some(word) => {
-            let whole = KINDS.iter().find(|kind| parts::find(kind, word).is_some());
-            let hint = match (whole, nearest(word, known)) {
-                (Some(kind), _) => format!("did you mean \"{kind} {word}\"?"),
-                (None, Some(near)) => format!("did you mean \"{near}\"?"),
-                (None, None) => format!("there are {all}"),
-            };
-            say::error("flume", format!("\"{word}\" is no command; {hint}"));
-        }
-    }
-    Ended::Status(2)
+    let Some(word) = word else {
+        return StageError::Usage(format!(
+            "a command is missing: there are {all}; \"flume help\" says what they do"
+        ));
+    };
+    let whole = KINDS.iter().find(|kind| parts::find(kind, word).is_some());
+    let hint = match (whole, nearest(word, known)) {
+        (Some(kind), _) => format!("did you mean \"{kind} {word}\"?"),
+        (None, Some(near)) => format!("did you mean \"{near}\"?"),
+        (None, None) => format!("there are {all}"),
+    };
+    StageError::Usage(format!("\"{word}\" is no command; {hint}"))
 }

@@ -17,23 +17,14 @@
 //! ```
 
 use super::parts::Role;
-use super::{Ended, stage};
+use super::stage;
 use crate::component::Spec;
-use crate::say;
 use std::process::ExitCode;
 
 /// Run the component as a stage between standard input and output, with the settings and options that the
 /// arguments of the process give: `--help`, `--summary`, signals and exit statuses are those of ours.
 pub fn main<Made: Role>(spec: &Spec<Made>) -> ExitCode {
-    let words: Result<Vec<String>, _> = std::env::args_os()
-        .skip(1)
-        .map(|word| word.into_string())
-        .collect();
-    match words {
-        Ok(words) => stage::start(spec, &words).code(),
-        Err(word) => {
-            say::error(spec.name, format!("the argument {} is not UTF-8", word.display()));
-            Ended::Status(2).code()
-        }
-    }
+    let name = format!("{} {}", Made::KIND, spec.name);
+    let words = super::texts(std::env::args_os().skip(1));
+    super::code(&name, words.and_then(|words| stage::start(spec, &words)))
 }

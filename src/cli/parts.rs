@@ -1,6 +1,5 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
-use super::Ended;
 use crate::channel::file::{Config, FileChannel, Role as FileRole};
 use crate::channel::{Channel, ends};
 use crate::component::{Setting, Spec, nearest};
@@ -31,7 +30,7 @@ pub trait Component {
     /// Words in which the flag form of its positional setting is put in its place.
     fn with_positional(&self, words: &[String]) -> Vec<String>;
     /// Make it from words that its command has parsed. A channel is opened.
-    fn part(&self, matches: &clap::ArgMatches) -> Result<Part, Ended>;
+    fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part>;
 }
 
 /// What the four tables make, and how it takes its place in a flow.
@@ -93,7 +92,7 @@ impl<Made: Role> Component for Spec<Made> {
     fn with_positional(&self, words: &[String]) -> Vec<String> {
         Spec::with_positional(self, words)
     }
-    fn part(&self, matches: &clap::ArgMatches) -> Result<Part, Ended> {
+    fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part> {
         let made = self.from_matches(matches)?;
         Ok(made.part(&format!("{} {}", Made::KIND, self.name))?)
     }
@@ -139,8 +138,8 @@ pub fn with_positional(kind: &str, name: &str, words: &[String]) -> Vec<String> 
 }
 
 /// Make a component from words that its command has parsed. A channel is opened.
-pub fn part(kind: &str, name: &str, matches: &clap::ArgMatches) -> Result<Part, Ended> {
-    let component = find(kind, name).ok_or_else(|| Ended::from(unknown(kind, name)))?;
+pub fn part(kind: &str, name: &str, matches: &clap::ArgMatches) -> anyhow::Result<Part> {
+    let component = find(kind, name).ok_or_else(|| unknown(kind, name))?;
     component.part(matches)
 }
 

@@ -8,7 +8,6 @@ use crate::exit::{StageError, StageResult};
 use crate::flow::{Flow, Part};
 use crate::link::Wait;
 use crate::link::recording::{Recorded, Recording};
-use crate::say;
 use crate::stage::{ChannelProcessor, PollableSource, Source, Status};
 use crate::stop::Stop;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
@@ -43,17 +42,6 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    match try_run(given) {
-        Ok(ended) => ended,
-        Err(Ended::Stage(Err(error))) => {
-            say::error("replay", error.to_string());
-            Ended::from(error)
-        }
-        Err(ended) => ended,
-    }
-}
-
-fn try_run(given: &[String]) -> Result<Ended, Ended> {
     let matches = whole_command().try_get_matches_from(given)?;
     let own = Replay::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
@@ -67,8 +55,7 @@ fn try_run(given: &[String]) -> Result<Ended, Ended> {
         parts: vec![("replay".into(), Part::Source(Source::Polled(Box::new(player))))],
     };
     let result = flow.run(flow_options, reporter.board());
-    reporter.finish(&result);
-    Ok(Ended::Stage(result))
+    reporter.end(result)
 }
 
 /// The source that a replay is.

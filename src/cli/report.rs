@@ -2,6 +2,7 @@
 //! signals reach it.
 
 use super::options::Common;
+use super::{Ended, Told};
 use crate::exit::{self, StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::flow::Board;
@@ -65,7 +66,13 @@ impl Reporter {
         &self.board
     }
 
-    /// The end: the summary, if it was asked for.
+    /// The end of a flow, which has told its errors: the summary, if it was asked for.
+    pub fn end(self, result: StageResult) -> Ended {
+        self.finish(&result);
+        Ok(result.map_err(Told)?)
+    }
+
+    /// The summary, if it was asked for.
     pub fn finish(mut self, result: &StageResult) {
         if let Some(progress) = self.progress.take() {
             progress.stop();

@@ -6,7 +6,7 @@ use super::{Ended, KINDS, Tool, parts, words};
 use crate::component::nearest;
 use crate::exit::StageError;
 use crate::flow::Flow;
-use crate::say;
+use anyhow::Context;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 
@@ -35,17 +35,6 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    match try_run(given) {
-        Ok(ended) => ended,
-        Err(Ended::Stage(Err(error))) => {
-            say::error("run", error.to_string());
-            Ended::from(error)
-        }
-        Err(ended) => ended,
-    }
-}
-
-fn try_run(given: &[String]) -> Result<Ended, Ended> {
     let matches = whole_command().try_get_matches_from(given)?;
     let own = Run::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
@@ -59,58 +48,59 @@ fn try_run(given: &[String]) -> Result<Ended, Ended> {
     flow.check()?;
     let reporter = Reporter::start("run", &common, &stop)?;
     let result = flow.run(flow_options, reporter.board());
-    reporter.finish(&result);
-    Ok(Ended::Stage(result))
+    reporter.end(result)
 }
 
 impl Run {
-    fn text(&self) -> Result<String, StageError> {
+    fn text(&self) -> anyhow::Result<String> {
         match (&self.pipeline, &self.file) {
             (Some(text), _) => Ok(text.clone()),
             (None, Some(file)) => std::fs::read_to_string(file)
-                .map_err(|error| StageError::Usage(format!("{} cannot be read: {error}", file.display()))),
+                .map_err(|error| StageError::Usage(error.to_string()))
+                .with_context(|| format!("{} cannot be read", file.display())),
             (None, None) => Err(StageError::Usage(
                 "a pipeline is missing: flume run 'source seq | channel memory | sink null', or -f FILE"
                     .into(),
-            )),
+            )
+            .into()),
         }
     }
 }
 
 /// Read the text of a pipeline into a flow.
-pub fn read_flow(text: &str) -> Result<Flow, Ended> {
+pub fn read_flow(text: &str) -> anyhow::Result<Flow> {
     let stages = words::stages(text).map_err(StageError::Usage)?;
     let count = stages.len();
     let mut flow = Flow { parts: Vec::new() };
     for (index, stage) in stages.iter().enumerate() {
         let name = stage.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
         let within = format!("stage {} of {count}, {name}", index + 1);
-        flow.parts.push(read_part(stage, &within)?);
+        flow.parts.push(read_part(stage).context(within)?);
     }
     Ok(flow)
 }
 
-fn read_part(words: &[String], within: &str) -> Result<(String, crate::flow::Part), Ended> {
+fn read_part(words: &[String]) -> anyhow::Result<(String, crate::flow::Part)> {
     // A line copied from the shell has the program's name in front of each stage.
     let words = match words.split_first() {
         Some((first, rest)) if first == "flume" => rest,
         _ => words,
     };
     let Some((kind, rest)) = words.split_first() else {
-        return Err(StageError::Usage(format!("{within} is empty")).into());
+        return Err(StageError::Usage("it is empty".into()).into());
     };
     if !KINDS.contains(&kind.as_str()) {
         let hint = nearest(kind, KINDS.iter().copied()).map(|near| format!("; did you mean \"{near}\"?"));
         let hint = hint.unwrap_or_else(|| format!("; there are {}", KINDS.join(", ")));
-        return Err(StageError::Usage(format!("{within}: \"{kind}\" is no kind of component{hint}")).into());
+        return Err(StageError::Usage(format!("\"{kind}\" is no kind of component{hint}")).into());
     }
     let Some((name, rest)) = rest.split_first() else {
         let names = parts::names(kind).join(", ");
-        return Err(StageError::Usage(format!("{within}: {kind} has no name; there are {names}")).into());
+        return Err(StageError::Usage(format!("{kind} has no name; there are {names}")).into());
     };
     let Some(command) = parts::command(kind, name) else {
         let external = parts::external_part(kind, name, rest);
-        let part = external.ok_or_else(|| parts::unknown(kind, name).within(within))?;
+        let part = external.ok_or_else(|| parts::unknown(kind, name))?;
         return Ok((format!("{kind} {name}"), part));
     };
     let moved = parts::with_positional(kind, name, rest);
@@ -119,9 +109,6 @@ fn read_part(words: &[String], within: &str) -> Result<(String, crate::flow::Par
         .bin_name(&bin)
         .no_binary_name(true)
         .try_get_matches_from(moved)?;
-    let part = parts::part(kind, name, &matches).map_err(|ended| match ended {
-        Ended::Stage(Err(error)) => error.within(within).into(),
-        ended => ended,
-    })?;
+    let part = parts::part(kind, name, &matches)?;
     Ok((bin, part))
 }

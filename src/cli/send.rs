@@ -7,7 +7,6 @@ use super::{Ended, Tool};
 use crate::exit::StageError;
 use crate::flow::{Flow, Part};
 use crate::link::Address;
-use crate::say;
 use crate::sink::stream::{Sending, Stream};
 use crate::source::batches::Batches;
 use crate::source::lines::{Format, LongLines};
@@ -57,17 +56,6 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    match try_run(given) {
-        Ok(ended) => ended,
-        Err(Ended::Stage(Err(error))) => {
-            say::error("send", error.to_string());
-            Ended::from(error)
-        }
-        Err(ended) => ended,
-    }
-}
-
-fn try_run(given: &[String]) -> Result<Ended, Ended> {
     let matches = whole_command().try_get_matches_from(given)?;
     let own = Send::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
@@ -77,8 +65,7 @@ fn try_run(given: &[String]) -> Result<Ended, Ended> {
     let flow = own.flow()?;
     let reporter = Reporter::start("send", &common, &stop)?;
     let result = flow.run(flow_options, reporter.board());
-    reporter.finish(&result);
-    Ok(Ended::Stage(result))
+    reporter.end(result)
 }
 
 impl Send {

@@ -7,7 +7,6 @@ use super::{Ended, help};
 use crate::channel::Ends;
 use crate::exit::StageError;
 use crate::flow::{Flow, Part};
-use crate::say;
 use clap::{Args, FromArgMatches};
 use std::os::unix::process::CommandExt;
 
@@ -33,11 +32,10 @@ fn with_options(kind: &str, component: clap::Command) -> clap::Command {
 pub fn command(kind: &str, words: &[String]) -> Ended {
     let Some((name, rest)) = words.split_first() else {
         let names = parts::names(kind).join(", ");
-        say::error(
-            kind,
-            format!("a name is missing: there are {names}; \"flume {kind} --help\" says what they do"),
-        );
-        return Ended::Status(2);
+        return Err(StageError::Usage(format!(
+            "a name is missing: there are {names}; \"flume {kind} --help\" says what they do"
+        ))
+        .into());
     };
     if matches!(name.as_str(), "--help" | "-h") {
         return help::kind(kind);
@@ -50,12 +48,6 @@ pub fn command(kind: &str, words: &[String]) -> Ended {
 
 /// Run a component as a stage with the settings and options that the words give.
 pub fn start(component: &dyn Component, words: &[String]) -> Ended {
-    match run(component, words) {
-        Ok(ended) | Err(ended) => ended,
-    }
-}
-
-fn run(component: &dyn Component, words: &[String]) -> Result<Ended, Ended> {
     let (kind, name) = (component.kind(), component.name());
     let command = with_options(kind, component.command());
     let words = component.with_positional(words);
@@ -69,39 +61,27 @@ fn run(component: &dyn Component, words: &[String]) -> Result<Ended, Ended> {
         "sink" | "channel" => Some(Taking::from_arg_matches(&matches)?),
         _ => None,
     };
-    let said = |error: StageError| {
-        say::error(&format!("{kind} {name}"), error.to_string());
-        Ended::from(error)
-    };
-    options::configure(&common).map_err(said)?;
-    let stop = options::stop_of(&common).map_err(said)?;
-    let flow_options = options::flow_options(&writing, taking.as_ref(), &stop).map_err(said)?;
-    let part = component.part(&matches).map_err(|ended| match ended {
-        Ended::Stage(Err(error)) => said(error),
-        ended => ended,
-    })?;
+    options::configure(&common)?;
+    let stop = options::stop_of(&common)?;
+    let flow_options = options::flow_options(&writing, taking.as_ref(), &stop)?;
+    let part = component.part(&matches)?;
     let stage = format!("{kind} {name}");
     let mut flow = Flow {
         parts: vec![(stage.clone(), part)],
     };
     if let Some(wal) = writing.wal.as_deref().filter(|_| writing.durability == "channel") {
-        let channel = parts::wal(wal, writing.max_wal_size.0).map_err(said)?;
+        let channel = parts::wal(wal, writing.max_wal_size.0)?;
         flow.parts
             .push(("channel file".into(), Part::Channel(channel, Ends::Both)));
     }
-    let reporter = Reporter::start(&stage, &common, &stop).map_err(said)?;
+    let reporter = Reporter::start(&stage, &common, &stop)?;
     let result = flow.run(flow_options, reporter.board());
-    reporter.finish(&result);
-    Ok(Ended::Stage(result))
+    reporter.end(result)
 }
 
 /// Become the executable `flume-KIND-NAME`, if there is one.
 fn external(kind: &str, name: &str, words: &[String]) -> Ended {
-    let Some(path) = parts::find_external(kind, name) else {
-        say::error(kind, parts::unknown(kind, name).to_string());
-        return Ended::Status(2);
-    };
+    let path = parts::find_external(kind, name).ok_or_else(|| parts::unknown(kind, name))?;
     let error = std::process::Command::new(&path).args(words).exec();
-    say::error(kind, format!("{} cannot be run: {error}", path.display()));
-    Ended::Status(1)
+    Err(anyhow::Error::from(error).context(format!("{} cannot be run", path.display())))
 }

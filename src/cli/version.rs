@@ -24,11 +24,8 @@ struct Version {
 }
 
 fn run(words: &[String]) -> Ended {
-    let parsed = Version::command().try_get_matches_from(words);
-    match parsed.and_then(|matches| Version::from_arg_matches(&matches)) {
-        Ok(own) => super::print(&text(own.json || own.output == "json")),
-        Err(error) => Ended::Usage(error),
-    }
+    let own = Version::from_arg_matches(&Version::command().try_get_matches_from(words)?)?;
+    super::print(&text(own.json || own.output == "json"))
 }
 
 fn text(json: bool) -> String {
