@@ -342,3 +342,35 @@ fn environment_says_how_much_is_said() {
         .expect_status([0, 0])
         .expect_silence();
 }
+
+#[test]
+fn summary_comes_whatever_the_end() {
+    let check = |words: &[&str], status: i32| {
+        let exit = format!("\"exit\":{status}}}");
+        assert_cmd::Command::new(env!("CARGO_BIN_EXE_flume"))
+            .args(words)
+            .args(["--summary", "json"])
+            .timeout(std::time::Duration::from_secs(20))
+            .assert()
+            .code(status)
+            .stderr(predicates::str::contains(exit));
+    };
+    check(&["run", "source seq --total-events 3 | sink null"], 0);
+    check(&["run", "source seq | sink nul"], 2);
+    check(&["run", "source seq | sink file_roll --directory /proc/no"], 1);
+    check(&["channel", "file", "/proc/no", "--put"], 1);
+    check(&["replay", "/no/such/recording"], 1);
+}
+
+#[test]
+fn run_keeps_what_it_takes_in_a_channel_in_front_of_its_stream() {
+    let directory = tempfile::tempdir().unwrap();
+    let wal = directory.path().join("wal");
+    let words = "run 'source seq --total-events 100' --durability channel --wal";
+    Pipe::new(&format!("{words} {}", wal.display()))
+        .then("sink null --summary json")
+        .run()
+        .expect_status([0, 0])
+        .counts(1, "accepted", 100);
+    assert!(wal.join("flume-channel").exists());
+}

@@ -101,7 +101,7 @@ fn run(given: &[String]) -> Ended {
         true => through(view, &counters, &stop),
         false => show(&own, view, &counters, &stop),
     };
-    reporter.finish(&result);
+    reporter.finish(crate::exit::status(&result));
     Ok(result?)
 }
 

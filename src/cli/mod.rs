@@ -59,8 +59,8 @@ pub type Ended = anyhow::Result<()>;
 
 /// A failure that was told when it happened: only its status is left.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Told(pub StageError);
+#[error("status {0}")]
+pub struct Told(pub u8);
 
 /// Run the command that the words (without the program's own name) ask for.
 pub fn main(words: Vec<OsString>) -> ExitCode {
@@ -88,13 +88,15 @@ fn speaker(words: &[String]) -> String {
     }
 }
 
-/// Tell an error, once and here, and give the process's exit status.
+/// The exit status of the process; an error that was not told yet is told.
 pub fn code(name: &str, ended: Ended) -> ExitCode {
-    let Err(error) = ended else {
-        return ExitCode::SUCCESS;
-    };
-    if let Some(Told(error)) = error.downcast_ref() {
-        return ExitCode::from(error.status());
+    ExitCode::from(ended.map_or_else(|error| tell(name, &error), |()| 0))
+}
+
+/// Tell an error, and give its status.
+pub fn tell(name: &str, error: &anyhow::Error) -> u8 {
+    if let Some(Told(status)) = error.downcast_ref() {
+        return *status;
     }
     if let Some(error) = error.downcast_ref::<clap::Error>() {
         return usage(error);
@@ -103,16 +105,17 @@ pub fn code(name: &str, ended: Ended) -> ExitCode {
     if !known.is_some_and(StageError::is_quiet) {
         say::error(name, format!("{error:#}"));
     }
-    ExitCode::from(known.map_or(1, StageError::status))
+    known.map_or(1, StageError::status)
 }
 
 /// Help goes to standard output with status 0, everything else to standard error with 2.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error) -> u8 {
     if error.use_stderr() {
         say::raw(styled(&error.render(), say::is_terminal()).as_bytes());
-        return ExitCode::from(2);
+        return 2;
     }
-    code("flume", print(&styled(&error.render(), is_terminal())))
+    let printed = print(&styled(&error.render(), is_terminal()));
+    printed.map_or_else(|error| tell("flume", &error), |()| 0)
 }
 
 /// Text with colour on a terminal, unless NO_COLOR says otherwise.

@@ -1,12 +1,13 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
+use super::options::Writing;
 use crate::channel::file::{Config, FileChannel, Role as FileRole};
-use crate::channel::{Channel, ends};
+use crate::channel::{Channel, Ends, ends};
 use crate::component::{Setting, Spec, nearest};
 use crate::event::{Batch, Event};
 use crate::exit::StageError;
 use crate::external;
-use crate::flow::Part;
+use crate::flow::{Flow, Part};
 use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::{channel, intercept, sink, source};
 use std::collections::BTreeMap;
@@ -243,13 +244,23 @@ pub fn rejected(directory: &Path) -> Result<Box<dyn Rejected>, StageError> {
     Ok(Box::new(Kept(channel)))
 }
 
-/// The file channel of `--durability channel`.
-pub fn wal(directory: &Path, bytes: u64) -> Result<Arc<dyn Channel>, StageError> {
+/// With `--durability channel`: put the file channel between what a flow takes in and its standard output.
+pub fn add_wal(flow: &mut Flow, writing: &Writing) -> Result<(), StageError> {
+    let (Some(wal), "channel") = (&writing.wal, &writing.durability[..]) else {
+        return Ok(());
+    };
+    // A flow that ends in a channel or a sink writes no stream.
+    if matches!(flow.parts.last(), Some((_, Part::Channel(..) | Part::Sink(_)))) {
+        return Ok(());
+    }
     let config = Config {
-        max_bytes: bytes,
+        max_bytes: writing.max_wal_size.0,
         report: Arc::new(|sentence| crate::say::warn("--wal", sentence)),
-        ..Config::new(directory)
+        ..Config::new(wal)
     };
     let channel = ends::opened(FileChannel::open(config, FileRole::Both));
-    Ok(channel.map_err(|error| error.within("--wal"))?)
+    let channel = channel.map_err(|error| error.within("--wal"))?;
+    flow.parts
+        .push(("channel file".into(), Part::Channel(channel, Ends::Both)));
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! `flume replay FILE`: a recording played as a stream of its own.
 
 use super::options::{self, Common, Writing};
-use super::report::Reporter;
+use super::parts;
+use super::report::run_watched;
 use super::{Ended, Tool};
 use crate::event::{Batch, BatchBuilder};
 use crate::exit::{StageError, StageResult};
@@ -46,16 +47,15 @@ fn run(given: &[String]) -> Ended {
     let own = Replay::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
     let writing = Writing::from_arg_matches(&matches)?;
-    options::configure(&common)?;
-    let stop = options::stop_of(&common)?;
-    let flow_options = options::flow_options(&writing, None, &stop)?;
-    let player = Player::open(&own, &stop)?;
-    let reporter = Reporter::start("replay", &common, &stop)?;
-    let flow = Flow {
-        parts: vec![("replay".into(), Part::Source(Source::Polled(Box::new(player))))],
-    };
-    let result = flow.run(flow_options, reporter.board());
-    reporter.end(result)
+    run_watched("replay", &common, |stop| {
+        let options = options::flow_options(&writing, None, stop)?;
+        let player = Box::new(Player::open(&own, stop)?);
+        let mut flow = Flow {
+            parts: vec![("replay".into(), Part::Source(Source::Polled(player)))],
+        };
+        parts::add_wal(&mut flow, &writing)?;
+        Ok((flow, options))
+    })
 }
 
 /// The source that a replay is.

@@ -1,11 +1,11 @@
 //! What one sees of a running stage: progress, the summary at the end, counters on SIGUSR1; and how the
 //! signals reach it.
 
-use super::options::Common;
+use super::options::{self, Common};
 use super::{Ended, Told};
-use crate::exit::{self, StageError, StageResult};
+use crate::exit::{self, StageError};
 use crate::fd::{self, FdKind};
-use crate::flow::Board;
+use crate::flow::{Board, Flow, Options};
 use crate::metrics::{Count, Counters, Kind};
 use crate::say;
 use crate::stop::Stop;
@@ -66,19 +66,13 @@ impl Reporter {
         &self.board
     }
 
-    /// The end of a flow, which has told its errors: the summary, if it was asked for.
-    pub fn end(self, result: StageResult) -> Ended {
-        self.finish(&result);
-        Ok(result.map_err(Told)?)
-    }
-
     /// The summary, if it was asked for.
-    pub fn finish(mut self, result: &StageResult) {
+    pub fn finish(mut self, status: u8) {
         if let Some(progress) = self.progress.take() {
             progress.stop();
         }
         let mut totals = totals(&self.stage, &self.board, self.started);
-        totals.exit = exit::status(result);
+        totals.exit = status;
         match self.summary.as_deref() {
             Some("json") => {
                 let line = serde_json::to_string(&totals).unwrap_or_default();
@@ -87,6 +81,31 @@ impl Reporter {
             Some(_) => say::raw(totals.text().as_bytes()),
             None => {}
         }
+    }
+}
+
+/// Make a flow, run it and report on it, whatever the end. What is wrong with the making is told here; a flow
+/// tells its own errors.
+pub fn run_watched(
+    stage: &str,
+    common: &Common,
+    make: impl FnOnce(&Stop) -> anyhow::Result<(Flow, Options)>,
+) -> Ended {
+    options::configure(common)?;
+    let stop = options::stop_of(common)?;
+    let reporter = Reporter::start(stage, common, &stop)?;
+    let made = make(&stop).and_then(|(flow, options)| {
+        flow.check()?;
+        Ok((flow, options))
+    });
+    let status = match made {
+        Ok((flow, options)) => exit::status(&flow.run(options, reporter.board())),
+        Err(error) => super::tell(stage, &error),
+    };
+    reporter.finish(status);
+    match status {
+        0 => Ok(()),
+        status => Err(Told(status).into()),
     }
 }
 

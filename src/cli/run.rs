@@ -1,7 +1,7 @@
 //! `flume run 'source ... | channel ... | sink ...'`: the text of a pipeline, fused into one process.
 
 use super::options::{self, Common, Taking, Writing};
-use super::report::Reporter;
+use super::report::run_watched;
 use super::{Ended, KINDS, Tool, parts, words};
 use crate::component::nearest;
 use crate::exit::StageError;
@@ -40,15 +40,12 @@ fn run(given: &[String]) -> Ended {
     let common = Common::from_arg_matches(&matches)?;
     let writing = Writing::from_arg_matches(&matches)?;
     let taking = Taking::from_arg_matches(&matches)?;
-    options::configure(&common)?;
-    let text = own.text()?;
-    let stop = options::stop_of(&common)?;
-    let flow_options = options::flow_options(&writing, Some(&taking), &stop)?;
-    let flow = read_flow(&text)?;
-    flow.check()?;
-    let reporter = Reporter::start("run", &common, &stop)?;
-    let result = flow.run(flow_options, reporter.board());
-    reporter.end(result)
+    run_watched("run", &common, |stop| {
+        let options = options::flow_options(&writing, Some(&taking), stop)?;
+        let mut flow = read_flow(&own.text()?)?;
+        parts::add_wal(&mut flow, &writing)?;
+        Ok((flow, options))
+    })
 }
 
 impl Run {

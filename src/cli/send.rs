@@ -2,7 +2,7 @@
 //! sink, fused.
 
 use super::options::{self, Common, Writing};
-use super::report::Reporter;
+use super::report::run_watched;
 use super::{Ended, Tool};
 use crate::exit::StageError;
 use crate::flow::{Flow, Part};
@@ -59,13 +59,10 @@ fn run(given: &[String]) -> Ended {
     let matches = whole_command().try_get_matches_from(given)?;
     let own = Send::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
-    options::configure(&common)?;
-    let stop = options::stop_of(&common)?;
-    let flow_options = options::flow_options(&Writing::defaults(), None, &stop)?;
-    let flow = own.flow()?;
-    let reporter = Reporter::start("send", &common, &stop)?;
-    let result = flow.run(flow_options, reporter.board());
-    reporter.end(result)
+    run_watched("send", &common, |stop| {
+        let options = options::flow_options(&Writing::defaults(), None, stop)?;
+        Ok((own.flow()?, options))
+    })
 }
 
 impl Send {

@@ -2,11 +2,10 @@
 
 use super::options::{self, Common, Taking, Writing};
 use super::parts::{self, Component};
-use super::report::Reporter;
+use super::report::run_watched;
 use super::{Ended, help};
-use crate::channel::Ends;
 use crate::exit::StageError;
-use crate::flow::{Flow, Part};
+use crate::flow::Flow;
 use clap::{Args, FromArgMatches};
 use std::os::unix::process::CommandExt;
 
@@ -61,22 +60,15 @@ pub fn start(component: &dyn Component, words: &[String]) -> Ended {
         "sink" | "channel" => Some(Taking::from_arg_matches(&matches)?),
         _ => None,
     };
-    options::configure(&common)?;
-    let stop = options::stop_of(&common)?;
-    let flow_options = options::flow_options(&writing, taking.as_ref(), &stop)?;
-    let part = component.part(&matches)?;
     let stage = format!("{kind} {name}");
-    let mut flow = Flow {
-        parts: vec![(stage.clone(), part)],
-    };
-    if let Some(wal) = writing.wal.as_deref().filter(|_| writing.durability == "channel") {
-        let channel = parts::wal(wal, writing.max_wal_size.0)?;
-        flow.parts
-            .push(("channel file".into(), Part::Channel(channel, Ends::Both)));
-    }
-    let reporter = Reporter::start(&stage, &common, &stop)?;
-    let result = flow.run(flow_options, reporter.board());
-    reporter.end(result)
+    run_watched(&stage, &common, |stop| {
+        let options = options::flow_options(&writing, taking.as_ref(), stop)?;
+        let mut flow = Flow {
+            parts: vec![(stage.clone(), component.part(&matches)?)],
+        };
+        parts::add_wal(&mut flow, &writing)?;
+        Ok((flow, options))
+    })
 }
 
 /// Become the executable `flume-KIND-NAME`, if there is one.
