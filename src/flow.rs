@@ -498,7 +498,14 @@ impl Segment {
                 start(Arc::new(Resend::over(outlet, &name, stop)))
             }
             Tail::Put(into, channel, counters) if !channel.is_durable() => {
-                start(Arc::new(PutOutlet::new(channel, counters, &into, stop)))
+                let names = [&*into, &*name];
+                start(Arc::new(PutOutlet::new(
+                    channel,
+                    counters,
+                    names,
+                    self.rejected,
+                    stop,
+                )))
             }
             Tail::Put(into, channel, counters) => {
                 let sink = PutSink::new(channel, counters.clone());
