@@ -451,19 +451,25 @@ fn directory_that_is_no_channel_is_not_touched() {
 
 #[test]
 fn channel_of_another_version_is_not_touched() {
-    Pipe::new("source seq --total-events 5")
-        .then_foreign(
-            "flume channel file spool --put || exit 9
+    for end in ["--put", "--take --until-empty", "--take", ""] {
+        let script = format!(
+            "flume channel file spool --put || exit 99
              sed -i '/\"version\"/s/1/9/' spool/flume-channel
-             exec flume channel file spool --take --until-empty",
-        )
-        .then("sink null")
-        .run()
-        .expect_status([0, 2, 1])
-        .says(
-            1,
-            ["says format version 9, this program knows version 1; nothing was touched"],
+             list() {{ find spool | sort; find spool -type f | sort | xargs sha256sum; }}
+             before=$(list); flume channel file spool {end}; status=$?
+             test \"$before\" = \"$(list)\" || exit 98
+             exit $status"
         );
+        Pipe::new("source seq --total-events 5")
+            .then_foreign(&script)
+            .then("sink null")
+            .run()
+            .expect_status([0, 2, 1])
+            .says(
+                1,
+                ["spool/flume-channel says format version 9, this program knows version 1; nothing was touched"],
+            );
+    }
 }
 
 #[test]
