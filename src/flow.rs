@@ -569,7 +569,12 @@ impl Segment {
                 (name, sink, counters)
             }
         };
-        sink.start()?;
+        // Behind a channel it is the channel that the segment is called after.
+        let within = |error: StageError| match name == self.name {
+            true => error,
+            false => error.within(&name),
+        };
+        sink.start().map_err(within)?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
             let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
@@ -583,7 +588,7 @@ impl Segment {
             rejected: self.rejected,
             join_bytes: JOIN_BYTES,
         };
-        drain.run(&mut *inlet, &mut *sink)
+        drain.run(&mut *inlet, &mut *sink).map_err(within)
     }
 }
 
