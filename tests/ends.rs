@@ -342,3 +342,18 @@ fn environment_says_how_much_is_said() {
         .expect_status([0, 0])
         .expect_silence();
 }
+
+#[test]
+fn command_of_a_killed_exec_source_ends_when_it_next_writes() {
+    let command = "echo one; echo \\$\\$ > pid; read < go; echo two; echo three > survived";
+    Pipe::foreign(&format!(
+        "mkfifo go; flume source exec --shell '/bin/bash -c' \"{command}\" > out.flm &
+         until test -s pid; do sleep 0.01; done
+         kill -KILL $!; wait $!
+         kill -0 $(cat pid) || exit 1
+         echo > go; tail --pid=$(cat pid) -s 0.01 -f /dev/null
+         test ! -e survived"
+    ))
+    .run()
+    .expect_status([0]);
+}
