@@ -498,7 +498,14 @@ impl Segment {
                 start(Arc::new(Resend::over(outlet, &name, stop)))
             }
             Tail::Put(into, channel, counters) if !channel.is_durable() => {
-                start(Arc::new(PutOutlet::new(channel, counters, &into, stop)))
+                let names = [&*into, &*name];
+                start(Arc::new(PutOutlet::new(
+                    channel,
+                    counters,
+                    names,
+                    self.rejected,
+                    stop,
+                )))
             }
             Tail::Put(into, channel, counters) => {
                 let sink = PutSink::new(channel, counters.clone());
@@ -562,7 +569,12 @@ impl Segment {
                 (name, sink, counters)
             }
         };
-        sink.start()?;
+        // Behind a channel it is the channel that the segment is called after.
+        let within = |error: StageError| match name == self.name {
+            true => error,
+            false => error.within(&name),
+        };
+        sink.start().map_err(within)?;
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
             let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
@@ -576,7 +588,7 @@ impl Segment {
             rejected: self.rejected,
             join_bytes: JOIN_BYTES,
         };
-        drain.run(&mut *inlet, &mut *sink)
+        drain.run(&mut *inlet, &mut *sink).map_err(within)
     }
 }
 

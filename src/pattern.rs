@@ -1,6 +1,6 @@
 //! Regular expressions as Java reads them, on the engine of the `regex` crate.
 //!
-//! [`java`] reads the pattern and refuses what would mean something else. This file runs it: on bytes, which
+//! `java` reads the pattern and refuses what would mean something else. This file runs it: on bytes, which
 //! need not be UTF-8. As Java does when it decodes, a byte that belongs to no character counts as one
 //! character U+FFFD; positions are those of the bytes as they came, so what is captured is never changed.
 //!
@@ -8,7 +8,7 @@
 //!
 //! An event costs one search. Log patterns match at the start of the line: that is tried first, since an
 //! anchored search gives the groups in one pass where an unanchored one needs three. Most of them need no
-//! going back either, and run as plain [`steps`]; the others on the engine below `regex`, with its working
+//! going back either, and run as plain `steps`; the others on the engine below `regex`, with its working
 //! memory in the pattern and not in a pool.
 
 mod java;

@@ -9,10 +9,12 @@ pub mod drain;
 pub mod pass;
 pub mod processor;
 pub mod pump;
+pub mod rejected;
 
-pub use drain::{Drain, JOIN_BYTES, Rejected};
+pub use drain::{Drain, JOIN_BYTES};
 pub use processor::{ChannelProcessor, run_source};
 pub use pump::Pump;
+pub use rejected::{Misfit, Rejected};
 
 use crate::ack::Class;
 use crate::event::{Batch, BatchBuilder, DecodeError, EventRef};

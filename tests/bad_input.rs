@@ -451,19 +451,25 @@ fn directory_that_is_no_channel_is_not_touched() {
 
 #[test]
 fn channel_of_another_version_is_not_touched() {
-    Pipe::new("source seq --total-events 5")
-        .then_foreign(
-            "flume channel file spool --put || exit 9
+    for end in ["--put", "--take --until-empty", "--take", ""] {
+        let script = format!(
+            "flume channel file spool --put || exit 99
              sed -i '/\"version\"/s/1/9/' spool/flume-channel
-             exec flume channel file spool --take --until-empty",
-        )
-        .then("sink null")
-        .run()
-        .expect_status([0, 2, 1])
-        .says(
-            1,
-            ["says format version 9, this program knows version 1; nothing was touched"],
+             list() {{ find spool | sort; find spool -type f | sort | xargs sha256sum; }}
+             before=$(list); flume channel file spool {end}; status=$?
+             test \"$before\" = \"$(list)\" || exit 98
+             exit $status"
         );
+        Pipe::new("source seq --total-events 5")
+            .then_foreign(&script)
+            .then("sink null")
+            .run()
+            .expect_status([0, 2, 1])
+            .says(
+                1,
+                ["spool/flume-channel says format version 9, this program knows version 1; nothing was touched"],
+            );
+    }
 }
 
 #[test]
@@ -483,4 +489,76 @@ fn event_larger_than_a_capacity_is_kept_aside_where_it_was_asked() {
         .run()
         .expect_status([0]);
     assert_eq!(rejected.stdout(), format!("{long}\n").as_bytes());
+}
+
+/// Three lines, of which the second is too long for 2000 bytes.
+fn one_long_line_of_three() -> String {
+    format!("short\n{}\nlast\n", "x".repeat(5000))
+}
+
+#[test]
+fn event_larger_than_a_capacity_ends_a_pipeline_in_one_process_with_its_place() {
+    for (channel, from) in [
+        ("memory --byte-capacity 2000", "source stdin"),
+        ("file spool --max-bytes 2000", "the stage before"),
+    ] {
+        let words =
+            format!("run --summary json 'source stdin --batch-size 1 | channel {channel} | sink null'");
+        let place = format!("event 1 of batch 2 from {from} is rejected: it has ");
+        let ended = Pipe::new(&words)
+            .input(one_long_line_of_three())
+            .run()
+            .expect_status([1])
+            .counts(0, "accepted", 1)
+            .says(0, ["--rejected DIR would keep it and go on"]);
+        assert!(ended.stderr(0).contains(&place), "{}", ended.told());
+        let errors = ended.stderr(0).matches("ERROR").count();
+        assert_eq!(errors, 1, "said once: {}", ended.told());
+    }
+}
+
+#[test]
+fn event_larger_than_a_capacity_is_kept_aside_in_one_process() {
+    for channel in ["memory --byte-capacity 2000", "file spool --max-bytes 2000"] {
+        let words = format!(
+            "run --summary json --rejected rejected 'source stdin | channel {channel} | sink file_roll --directory out'"
+        );
+        let ended = Pipe::new(&words)
+            .input(one_long_line_of_three())
+            .run()
+            .expect_status([0])
+            .says(
+                0,
+                ["event 2 of batch 1 from ", " is rejected and kept aside: it has "],
+            )
+            .counts(0, "rejected", 1)
+            .counts(0, "accepted", 3);
+        let rejected = Pipe::new("cat rejected").dir(&ended.path(".")).run();
+        assert_eq!(rejected.stdout(), format!("{}\n", "x".repeat(5000)).as_bytes());
+        let taken = Pipe::foreign("cat out/*").dir(&ended.path(".")).run();
+        assert_eq!(taken.stdout(), b"short\nlast\n");
+    }
+}
+
+#[test]
+fn batch_larger_than_a_capacity_is_put_in_parts_that_fit() {
+    for channel in [
+        "memory --byte-capacity 2000",
+        "memory --capacity 7",
+        "file spool --capacity 7",
+    ] {
+        let source = "source seq --total-events 400 --batch-size 100";
+        Pipe::new(source)
+            .then(&format!("channel {channel}"))
+            .then("sink null --summary json")
+            .run()
+            .expect_status([0, 0, 0])
+            .counts(2, "accepted", 400);
+        Pipe::new(&format!(
+            "run --summary json '{source} | channel {channel} | sink null'"
+        ))
+        .run()
+        .expect_status([0])
+        .counts(0, "accepted", 400);
+    }
 }

@@ -374,3 +374,18 @@ fn run_keeps_what_it_takes_in_a_channel_in_front_of_its_stream() {
         .counts(1, "accepted", 100);
     assert!(wal.join("flume-channel").exists());
 }
+
+#[test]
+fn command_of_a_killed_exec_source_ends_when_it_next_writes() {
+    let command = "echo one; echo \\$\\$ > pid; read < go; echo two; echo three > survived";
+    Pipe::foreign(&format!(
+        "mkfifo go; flume source exec --shell '/bin/bash -c' \"{command}\" > out.flm &
+         until test -s pid; do sleep 0.01; done
+         kill -KILL $!; wait $!
+         kill -0 $(cat pid) || exit 1
+         echo > go; tail --pid=$(cat pid) -s 0.01 -f /dev/null
+         test ! -e survived"
+    ))
+    .run()
+    .expect_status([0]);
+}

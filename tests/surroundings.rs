@@ -2,12 +2,13 @@
 //! somebody else has changed, terminals.
 
 use crate::by_hand::{Stream, bodies_in};
-use crate::pipe::Pipe;
+use crate::pipe::{Ended, Pipe};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Wait until no thread of a process runs and that stays so for a moment: it waits for somebody.
@@ -293,4 +294,96 @@ fn seekable_stream_is_left_at_its_first_batch_that_was_not_taken() {
         .expect_status([1])
         .counts(0, "accepted", 2);
     assert_eq!(file.stream_position().unwrap(), whole.bytes.len() as u64);
+}
+
+/// Say that a test does not run here, where nobody can miss it: the harness hides what a test prints.
+fn skipped(what: &str) {
+    static SKIPPED: AtomicU32 = AtomicU32::new(0);
+    let number = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let _ = writeln!(std::io::stderr(), "SKIPPED, number {number}: {what}");
+}
+
+#[test]
+fn channel_of_another_user_is_refused_and_not_touched() {
+    let user = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    let can_change = std::process::Command::new("bash")
+        .args(["-c", &format!("{user} true")])
+        .output();
+    if !can_change.is_ok_and(|output| output.status.success()) {
+        return skipped("a channel of another user: that needs root and setpriv (util-linux)");
+    }
+    let ends = ["--put", "--take --until-empty", ""];
+    for (mode, end) in ends.iter().flat_map(|end| [("o-rwx", end), ("a+rwX", end)]) {
+        // The user may reach neither the program where it was built nor the directory of the test.
+        let script = format!(
+            "chmod 711 . && cp $(command -v flume) program && flume channel file spool --put || exit 99
+             chmod -R {mode} spool; before=$(cd spool; find . -type f | sort | xargs sha256sum)
+             {user} ./program channel file spool {end}; status=$?
+             test \"$before\" = \"$(cd spool; find . -type f | sort | xargs sha256sum)\" || exit 98
+             exit $status"
+        );
+        Pipe::new("source seq --total-events 5")
+            .then_foreign(&script)
+            .then("sink null")
+            .run()
+            .expect_status([0, 2, 1])
+            .says(
+                1,
+                ["spool belongs to user 0, this process runs as user 65534; run it as user 0"],
+            );
+    }
+}
+
+/// Run a script as root of its own, in a directory with a read-only file system at `disk` that holds a
+/// channel, `disk/spool`, and an empty directory, `disk/out`.
+fn on_a_read_only_disk(script: &str) -> Ended {
+    let whole = format!(
+        "mkdir disk && mount -t tmpfs -o size=64m none disk && mkdir disk/out || exit 99
+         flume source seq --total-events 5 | flume channel file disk/spool --put || exit 98
+         mount -o remount,ro disk || exit 97
+         {script}"
+    );
+    Pipe::foreign("true")
+        .file("script", whole)
+        .then_foreign("exec unshare -rm bash script")
+        .run()
+}
+
+#[test]
+fn read_only_disk_fails_at_the_start_with_its_reason() {
+    for (stage, said) in [
+        (
+            "channel file disk/new --put",
+            "channel file: cannot make directory disk/new: Read-only",
+        ),
+        ("channel file disk/spool --put", "channel file: cannot "),
+        ("channel file disk/out --put", "channel file: cannot "),
+        (
+            "sink file_roll --directory disk/new",
+            "sink.directory disk/new cannot be created: Read-only",
+        ),
+        (
+            "sink file_roll --directory disk/out",
+            "sink.directory: no file can be made in disk/out: Read-only",
+        ),
+        (
+            "sink null --rejected disk/new",
+            "--rejected: cannot make directory disk/new: Read-only",
+        ),
+        (
+            "run 'channel file disk/spool --take --until-empty | sink null'",
+            "channel file: cannot ",
+        ),
+        (
+            "run 'channel memory | sink file_roll --directory disk/new'",
+            "sink file_roll: sink.directory disk/new cannot be created: Read-only",
+        ),
+    ] {
+        let ended = on_a_read_only_disk(&format!(
+            "flume source seq --total-events 5 2>source | flume {stage}"
+        ));
+        let ended = ended.expect_status([0, 1]).says(1, ["Read-only file system"]);
+        assert!(ended.stderr(1).contains(said), "{stage}: {}", ended.told());
+        assert_eq!(ended.stderr(1).lines().count(), 1, "{stage}: {}", ended.told());
+    }
 }

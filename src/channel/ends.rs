@@ -1,15 +1,17 @@
 //! The two ends of a channel as the loops see them: an outlet or a sink to put, an inlet to take.
 
 use super::{Channel, ChannelError, Taken};
-use crate::ack::{Outcome, Promise};
+use crate::ack::{Outcome, Promise, Refusal};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Outlet, SendError, Unsettled, Wait};
 use crate::metrics::{Count, Counters};
 use crate::say;
-use crate::stage::{Sink, SinkError};
+use crate::stage::{Misfit, Rejected, Sink, SinkError};
 use crate::stop::Stop;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Puts what a drain loop gives it: one transaction for all batches of a commit.
@@ -32,18 +34,7 @@ impl PutSink {
 
 impl Sink for PutSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
-        let largest = self.channel.largest_event();
-        if batch.bytes() as u64 > largest {
-            for (index, event) in batch.events().enumerate() {
-                let bytes = event?.encoded().len() as u64;
-                if bytes > largest {
-                    return Err(SinkError::reject(
-                        index as u32,
-                        format!("it has {bytes} bytes and the channel can hold {largest} at the most"),
-                    ));
-                }
-            }
-        }
+        check_events(&*self.channel, batch)?;
         self.staged.push(batch.clone());
         Ok(())
     }
@@ -51,7 +42,7 @@ impl Sink for PutSink {
     fn commit(&mut self) -> Result<(), SinkError> {
         let events: u64 = self.staged.iter().map(|batch| u64::from(batch.len())).sum();
         self.counters.add(Count::EventPutAttempt, events);
-        match self.channel.put(&self.staged) {
+        match put_in_parts(&*self.channel, &self.staged) {
             Ok(()) => {
                 self.counters.add(Count::EventPutSuccess, events);
                 self.staged.clear();
@@ -79,42 +70,100 @@ fn put_error(error: ChannelError) -> SinkError {
     }
 }
 
+/// Every event fits into the channel by itself, or the first that never does is named.
+fn check_events(channel: &dyn Channel, batch: &Batch) -> Result<(), SinkError> {
+    let largest = channel.largest_event();
+    if batch.bytes() as u64 <= largest {
+        return Ok(());
+    }
+    for (index, event) in batch.events().enumerate() {
+        let bytes = event?.encoded().len() as u64;
+        if bytes > largest {
+            return Err(SinkError::reject(
+                index as u32,
+                format!("it has {bytes} bytes and the channel can hold {largest} at the most"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Put batches in one transaction; those that never fit into one, though each event does, in several. On an
+/// error some of those may be in the channel: they come twice when all are put again.
+fn put_in_parts(channel: &dyn Channel, batches: &[Batch]) -> Result<(), ChannelError> {
+    match channel.put(batches) {
+        Err(ChannelError::TooLarge(why)) => match batches {
+            [] => Err(ChannelError::TooLarge(why)),
+            [batch] => {
+                let [first, second] = halves(batch).ok_or(ChannelError::TooLarge(why))?;
+                put_in_parts(channel, &[first])?;
+                put_in_parts(channel, &[second])
+            }
+            several => {
+                let (first, second) = several.split_at(several.len() / 2);
+                put_in_parts(channel, first)?;
+                put_in_parts(channel, second)
+            }
+        },
+        result => result,
+    }
+}
+
+/// A batch of several events in two.
+fn halves(batch: &Batch) -> Option<[Batch; 2]> {
+    super::split(batch, u64::from(batch.len()).div_ceil(2))
+        .try_into()
+        .ok()
+}
+
 /// Puts each batch in a transaction of its own, in the source's thread: for channels in memory.
 pub struct PutOutlet {
     channel: Arc<dyn Channel>,
     counters: Arc<Counters>,
     stop: Stop,
     name: String,
+    /// Who puts, for messages.
+    from: String,
+    sent: AtomicU64,
+    rejected: Option<Mutex<Box<dyn Rejected>>>,
 }
 
 impl PutOutlet {
-    /// Put into this channel.
-    pub fn new(channel: Arc<dyn Channel>, counters: Arc<Counters>, name: &str, stop: &Stop) -> Self {
+    /// Put into this channel what `from` sends; keep aside what it can never hold.
+    pub fn new(
+        channel: Arc<dyn Channel>,
+        counters: Arc<Counters>,
+        [name, from]: [&str; 2],
+        rejected: Option<Box<dyn Rejected>>,
+        stop: &Stop,
+    ) -> Self {
         PutOutlet {
             channel,
             counters,
             stop: stop.clone(),
             name: name.to_string(),
+            from: from.to_string(),
+            sent: AtomicU64::new(0),
+            rejected: rejected.map(Mutex::new),
         }
     }
-}
 
-impl Outlet for PutOutlet {
-    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
-        let events = u64::from(batch.len());
-        self.counters.add(Count::EventPutAttempt, events);
+    /// Put all of it, in as many transactions as it needs, waiting for room until the grace is over.
+    fn put(&self, batch: Batch) -> Result<(), SendError> {
         let mut said = false;
-        loop {
-            match self.channel.put(std::slice::from_ref(&batch)) {
-                Ok(()) => break,
-                Err(ChannelError::TooLarge(why)) => return Err(SendError::TooLarge(why)),
+        let mut parts = VecDeque::from([batch]);
+        while let Some(part) = parts.front() {
+            match self.channel.put(std::slice::from_ref(part)) {
+                Ok(()) => drop(parts.pop_front()),
+                Err(ChannelError::TooLarge(why)) => {
+                    let [first, second] = halves(part).ok_or(SendError::TooLarge(why))?;
+                    parts[0] = second;
+                    parts.push_front(first);
+                }
                 Err(ChannelError::Unusable(why)) => return Err(SendError::Failed(why)),
                 Err(error) => {
-                    if self
-                        .stop
-                        .deadline()
-                        .is_some_and(|deadline| deadline <= Instant::now())
-                    {
+                    let deadline = self.stop.deadline();
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         return Err(SendError::Temporary(error.to_string()));
                     }
                     if !std::mem::replace(&mut said, true) {
@@ -123,6 +172,42 @@ impl Outlet for PutOutlet {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// See to the events of a batch that never fit. The error is a refusal of the whole batch and what the
+    /// flow ends with.
+    fn set_aside(&self, batch: &mut Batch) -> Result<(), (Refusal, SendError)> {
+        while let Err(error) = check_events(&*self.channel, batch) {
+            let misfit = Misfit {
+                stage: &self.name,
+                from: &self.from,
+                error: &error,
+            };
+            let Some(rejected) = &self.rejected else {
+                self.counters.add(Count::Refused, u64::from(batch.len()));
+                let why = format!("{}: {}", self.name, misfit.end(batch));
+                return Err((Refusal::reject(misfit.reason(batch)), SendError::TooLarge(why)));
+            };
+            let mut rejected = rejected.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let kept = misfit.keep(&mut **rejected, batch);
+            let kept = kept.map_err(|why| (Refusal::retry(&*why), SendError::Temporary(why)))?;
+            self.counters.add(Count::Rejected, kept);
+        }
+        Ok(())
+    }
+}
+
+impl Outlet for PutOutlet {
+    fn send_promised(&self, mut batch: Batch, promise: Promise) -> Result<(), SendError> {
+        batch.sequence = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Err((refusal, error)) = self.set_aside(&mut batch) {
+            promise.settle(Outcome::Refused(refusal));
+            return Err(error);
+        }
+        let events = u64::from(batch.len());
+        self.counters.add(Count::EventPutAttempt, events);
+        self.put(batch)?;
         self.counters.add(Count::EventPutSuccess, events);
         promise.settle(Outcome::Accepted);
         Ok(())

@@ -217,16 +217,16 @@ impl Memory {
             .max(1)
     }
 
-    /// Put one batch that is not too large for the whole channel.
-    fn put_fitting(&self, batch: Batch) -> Result<(), ChannelError> {
-        if slots_bound(&batch) > self.slots && slots_of(&batch) > self.slots {
+    /// Can the whole channel ever hold this batch?
+    fn check_size(&self, batch: &Batch) -> Result<(), ChannelError> {
+        if slots_bound(batch) > self.slots && slots_of(batch) > self.slots {
             return Err(ChannelError::TooLarge(format!(
-                "a transaction of {} bytes is larger than the byteCapacity of {}",
+                "a transaction of {} bytes, each body rounded up to {SLOT}, is larger than the byteCapacity of {}",
                 batch.bytes(),
                 self.settings.byte_capacity
             )));
         }
-        self.put_one(batch)
+        Ok(())
     }
 }
 
@@ -251,16 +251,12 @@ impl Settle for Ticket {
 
 impl Channel for Memory {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
-        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
-            if u64::from(batch.len()) <= self.transaction() {
-                self.put_fitting(batch.clone())?;
-                continue;
-            }
-            for part in super::split(batch, self.transaction()) {
-                self.put_fitting(part)?;
-            }
-        }
-        Ok(())
+        let full = batches.iter().filter(|batch| !batch.is_empty());
+        let parts: Vec<Batch> = full
+            .flat_map(|batch| super::split(batch, self.transaction()))
+            .collect();
+        parts.iter().try_for_each(|part| self.check_size(part))?;
+        parts.into_iter().try_for_each(|part| self.put_one(part))
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {

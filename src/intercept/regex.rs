@@ -22,7 +22,7 @@ use crate::stage::{Interceptor, undecodable};
 /// Set headers from a pattern's groups, filter events by it, or rewrite what it matches.
 #[derive(clap::Args)]
 pub struct Regex {
-    /// Java regular expression, searched anywhere in the body; named groups, (?P<day>\d+), become headers.
+    /// Java regular expression, searched anywhere in the body; named groups, `(?P<day>\d+)`, become headers.
     #[arg(id = "pattern", value_name = "PATTERN")]
     pattern: Pattern,
     /// Drop the events that do not match.

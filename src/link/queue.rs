@@ -16,6 +16,8 @@ struct State {
     batches: usize,
     bytes: usize,
     events: u64,
+    /// All batches so far: they are numbered for messages.
+    sent: u64,
     since: VecDeque<Instant>,
     finished: bool,
     closed: bool,
@@ -108,7 +110,7 @@ impl Settle for Ticket {
 }
 
 impl Outlet for QueueOutlet {
-    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
+    fn send_promised(&self, mut batch: Batch, promise: Promise) -> Result<(), SendError> {
         let window = self.0.window;
         let (bytes, events) = (batch.bytes(), batch.len());
         let mut state = self.0.lock();
@@ -126,6 +128,8 @@ impl Outlet for QueueOutlet {
             return Err(SendError::Closed);
         }
         state.batches += 1;
+        state.sent += 1;
+        batch.sequence = state.sent;
         state.bytes += bytes;
         state.events += u64::from(events);
         state.since.push_back(Instant::now());

@@ -30,8 +30,9 @@ const STDERR_LINE: usize = 4 << 10;
 ///
 /// Lines end with LF, CR or both; their bytes are kept as they are. Without --shell the command is split on
 /// white space only: no quotes, pipes or variables. The command runs in a process group of its own, which
-/// gets SIGTERM at a stop; what it prints until it ends is still taken. Nothing tells the command about
-/// back-pressure but its full pipe, and what `tail -F` has printed is not printed again after a failure.
+/// gets SIGTERM at a stop; what it prints until it ends is still taken. A SIGKILL of flume does not reach it:
+/// it goes on until it writes the next time, into a pipe that nobody reads any more. Nothing tells the command
+/// about back-pressure but its full pipe, and what `tail -F` has printed is not printed again after a failure.
 #[derive(clap::Args)]
 pub struct Exec {
     /// The command line.

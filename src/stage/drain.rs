@@ -1,21 +1,14 @@
 //! The loop of everything that takes: an inlet's batches go into a sink and are accepted when it has
 //! committed; what fails is tried again, what can never be taken is kept aside or ends the stage.
 
-use super::{RETRY_PAUSE, Sink, SinkError};
+use super::{Misfit, RETRY_PAUSE, Rejected, Sink, SinkError};
 use crate::ack::{Class, Delivery, Refusal};
-use crate::event::{Batch, BatchBuilder, Event};
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Wait};
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Where events go that can never be taken, with why as headers.
-pub trait Rejected: Send {
-    /// Keep the event for ever.
-    fn keep(&mut self, event: &Event) -> Result<(), String>;
-}
 
 /// How a sink is drained into.
 pub struct Drain<'a> {
@@ -276,71 +269,33 @@ impl Drain<'_> {
         error: &SinkError,
     ) -> StageResult {
         let from = inlet.describe();
-        let delivery = &mut open[culprit];
-        let sequence = delivery.batch.sequence;
-        let place = match error.event {
-            Some(event) => format!("event {} of batch {sequence} from {from}", event + 1),
-            None => format!("batch {sequence} from {from}"),
+        let misfit = Misfit {
+            stage: self.name,
+            from: &from,
+            error,
         };
+        let batch = &mut open[culprit].batch;
         let Some(rejected) = &mut self.rejected else {
-            let reason = format!("{place} is rejected: {}", error.reason);
-            let refusal = Refusal::reject(reason.clone());
-            self.counters.add(Count::Refused, u64::from(delivery.batch.len()));
+            let refusal = Refusal::reject(misfit.reason(batch));
+            let end = misfit.end(batch);
+            self.counters.add(Count::Refused, u64::from(batch.len()));
             let refused = open.remove(culprit);
             self.take_good(sink, open, culprit);
             inlet.refuse_all(vec![refused], &refusal);
-            return Err(StageError::Failed(format!(
-                "{reason}; --rejected DIR would keep it and go on"
-            )));
+            return Err(StageError::Failed(end));
         };
-        let kept = set_aside(&mut **rejected, &mut delivery.batch, error, self.name, &from)
-            .map_err(|why| StageError::Temporary(format!("{place} cannot be kept aside: {why}")))?;
-        self.counters.add(Count::Rejected, kept);
-        crate::say::warn(
-            self.name,
-            format!("{place} is rejected and kept aside: {}", error.reason),
-        );
+        let kept = misfit.keep(&mut **rejected, batch);
+        self.counters
+            .add(Count::Rejected, kept.map_err(StageError::Temporary)?);
         Ok(())
     }
-}
-
-/// Take the event that an error names out of its batch (or all, when the batch is no events) and keep it.
-fn set_aside(
-    rejected: &mut dyn Rejected,
-    batch: &mut Batch,
-    error: &SinkError,
-    stage: &str,
-    from: &str,
-) -> Result<u64, String> {
-    let mark = |event: Event| {
-        event
-            .with_header("flume.rejected.reason", error.reason.as_bytes())
-            .with_header("flume.rejected.stage", stage)
-            .with_header("flume.rejected.stream", from)
-            .with_header("flume.rejected.sequence", batch.sequence.to_string())
-    };
-    let Some(number) = error.event else {
-        rejected.keep(&mark(Event::new(batch.encoded().clone())))?;
-        let all = u64::from(batch.len());
-        *batch = batch.replaced_by(Batch::default());
-        return Ok(all);
-    };
-    let mut left = BatchBuilder::new();
-    for (index, event) in batch.events().enumerate() {
-        let event = event.map_err(|error| error.to_string())?;
-        match index == number as usize {
-            true => rejected.keep(&mark(event.to_event()))?,
-            false => left.push_encoded(event),
-        }
-    }
-    *batch = batch.replaced_by(left.finish());
-    Ok(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ack::Outcome;
+    use crate::event::{Batch, Event};
     use crate::link::Outlet;
     use crate::link::{Window, queue::queue};
     use crate::metrics::Kind;

@@ -8,22 +8,22 @@
 //! | what | in this order | why it is safe |
 //! |---|---|---|
 //! | marker | hidden file, sync, link, sync of the directory; only then anything else | a directory without a marker is empty or somebody else's |
-//! | number ([`table`]) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
-//! | new segment ([`lane`]) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
-//! | put ([`put`]) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
+//! | number (`table`) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
+//! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
+//! | put (`put`) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
 //! | failed sync | cut off and seal at `committed`, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
-//! | dead putter ([`recover`]) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
-//! | claim ([`take`]) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
+//! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
+//! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
-//! | accept ([`accept`]) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
+//! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
-//! | index lost ([`recover`]) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
+//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
-//! Layers, each knowing only those before it: [`shm`] and [`disk`], [`index`] and [`segment`], [`place`] and
-//! [`table`], [`accept`] and [`recover`], [`registry`] and [`lane`], [`put`] and [`take`], this.
+//! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place` and
+//! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
 mod browse;

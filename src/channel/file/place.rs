@@ -119,10 +119,15 @@ impl Place {
     /// The channel of a configuration; made if it is missing and may be made.
     pub fn open(config: &Config, disk: &dyn Disk) -> Result<Place, ChannelError> {
         let directory = &config.directory;
+        // First of all: what somebody else owns may not even be looked into.
+        check_owner(directory)?;
         check_exists(directory, config.create)?;
         let wanted = marker_of(config);
         let others = wanted.data.iter().chain([&wanted.checkpoint]);
-        for path in others.map(|path| directory.join(path)).chain([directory.clone()]) {
+        for path in [directory.clone()]
+            .into_iter()
+            .chain(others.map(|path| directory.join(path)))
+        {
             check_file_system(&path)?;
             check_owner(&path)?;
         }
@@ -254,7 +259,8 @@ fn refuse_magic(path: &Path, magic: u32) -> Result<(), ChannelError> {
     }
 }
 
-fn check_owner(path: &Path) -> Result<(), ChannelError> {
+/// Only its owner uses a channel: what another made would be out of the owner's reach.
+pub(super) fn check_owner(path: &Path) -> Result<(), ChannelError> {
     let Ok(found) = std::fs::metadata(path) else {
         return Ok(());
     };

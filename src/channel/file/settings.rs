@@ -1,5 +1,6 @@
 //! `file`: what the file channel can be told.
 
+use super::place::check_owner;
 use super::{Config, FileChannel, Role, Sync, looks_like_channel};
 use crate::channel::Ends;
 use crate::channel::ends::opened;
@@ -153,6 +154,7 @@ impl Settings for File {
             Ends::Take { .. } => Role::Take,
             Ends::Both => Role::Both,
         };
+        opened(check_owner(&directory))?;
         if self.until_empty && !looks_like_channel(&directory) {
             let shown = directory.display();
             let why = match directory.exists() {
