@@ -9,7 +9,6 @@ use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::stage::{Misfit, Rejected, Sink, SinkError};
 use crate::stop::Stop;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -151,14 +150,18 @@ impl PutOutlet {
     /// Put all of it, in as many transactions as it needs, waiting for room until the grace is over.
     fn put(&self, batch: Batch) -> Result<(), SendError> {
         let mut said = false;
-        let mut parts = VecDeque::from([batch]);
-        while let Some(part) = parts.front() {
-            match self.channel.put(std::slice::from_ref(part)) {
-                Ok(()) => drop(parts.pop_front()),
+        // No list for what is one part, as almost everything.
+        let (mut part, mut rest) = (batch, Vec::new());
+        loop {
+            match self.channel.put(std::slice::from_ref(&part)) {
+                Ok(()) => match rest.pop() {
+                    Some(next) => part = next,
+                    None => return Ok(()),
+                },
                 Err(ChannelError::TooLarge(why)) => {
-                    let [first, second] = halves(part).ok_or(SendError::TooLarge(why))?;
-                    parts[0] = second;
-                    parts.push_front(first);
+                    let [first, second] = halves(&part).ok_or(SendError::TooLarge(why))?;
+                    rest.push(second);
+                    part = first;
                 }
                 Err(ChannelError::Unusable(why)) => return Err(SendError::Failed(why)),
                 Err(error) => {
@@ -172,7 +175,6 @@ impl PutOutlet {
                 }
             }
         }
-        Ok(())
     }
 
     /// See to the events of a batch that never fit. The error is a refusal of the whole batch and what the
