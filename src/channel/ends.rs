@@ -18,6 +18,8 @@ pub struct PutSink {
     channel: Arc<dyn Channel>,
     counters: Arc<Counters>,
     staged: Vec<Batch>,
+    /// In the channel already, of a commit that came only so far: it will be written again.
+    put: Vec<Batch>,
 }
 
 impl PutSink {
@@ -27,24 +29,49 @@ impl PutSink {
             channel,
             counters,
             staged: Vec::new(),
+            put: Vec::new(),
         }
+    }
+}
+
+impl PutSink {
+    /// In one transaction where that is a sync, and else in one for each batch: a large one would wait for
+    /// an empty channel.
+    fn put_staged(&mut self) -> Result<(), ChannelError> {
+        let together = match self.channel.is_durable() {
+            true => self.staged.len().max(1),
+            false => 1,
+        };
+        let mut done = 0;
+        for batches in self.staged.chunks(together) {
+            if let Err(error) = put_in_parts(&*self.channel, batches) {
+                self.put.extend(self.staged.drain(..done));
+                return Err(error);
+            }
+            done += batches.len();
+        }
+        Ok(())
     }
 }
 
 impl Sink for PutSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         check_events(&*self.channel, batch)?;
-        self.staged.push(batch.clone());
+        let slab = |batch: &Batch| batch.encoded().as_ptr_range();
+        if !self.put.iter().any(|put| slab(put) == slab(batch)) {
+            self.staged.push(batch.clone());
+        }
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
         let events: u64 = self.staged.iter().map(|batch| u64::from(batch.len())).sum();
         self.counters.add(Count::EventPutAttempt, events);
-        match put_in_parts(&*self.channel, &self.staged) {
+        match self.put_staged() {
             Ok(()) => {
                 self.counters.add(Count::EventPutSuccess, events);
                 self.staged.clear();
+                self.put.clear();
                 Ok(())
             }
             Err(error) => {

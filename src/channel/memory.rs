@@ -389,6 +389,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_commit_without_room_has_put_is_not_put_again() {
+        use crate::channel::ends::PutSink;
+        use crate::metrics::{Counters, Kind};
+        use crate::stage::Sink;
+        let channel = channel(&["--capacity=2", "--keep-alive=0"]);
+        let counters = Arc::new(Counters::new(Kind::Channel, "memory"));
+        let mut sink = PutSink::new(channel.clone(), counters);
+        let batches = [batch(&["a", "b"]), batch(&["c"])];
+        for _ in 0..3 {
+            sink.rollback();
+            batches.iter().for_each(|batch| sink.write(batch).unwrap());
+            assert!(sink.commit().is_err(), "there is no room for c");
+        }
+        take(&channel).unwrap().accept();
+        sink.rollback();
+        batches.iter().for_each(|batch| sink.write(batch).unwrap());
+        sink.commit().unwrap();
+        let last = take(&channel).unwrap();
+        assert_eq!(body(&last), "c");
+        last.accept();
+        assert!(take(&channel).is_none());
+    }
+
+    #[test]
     fn batch_larger_than_a_transaction_is_split() {
         let channel = channel(&["--capacity=10", "--transaction-capacity=2"]);
         channel.put(&[batch(&["a", "b", "c"])]).unwrap();
