@@ -9,7 +9,6 @@ use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::stage::{Misfit, Rejected, Sink, SinkError};
 use crate::stop::Stop;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -19,6 +18,8 @@ pub struct PutSink {
     channel: Arc<dyn Channel>,
     counters: Arc<Counters>,
     staged: Vec<Batch>,
+    /// In the channel already, of a commit that came only so far: it will be written again.
+    put: Vec<Batch>,
 }
 
 impl PutSink {
@@ -28,24 +29,49 @@ impl PutSink {
             channel,
             counters,
             staged: Vec::new(),
+            put: Vec::new(),
         }
+    }
+}
+
+impl PutSink {
+    /// In one transaction where that is a sync, and else in one for each batch: a large one would wait for
+    /// an empty channel.
+    fn put_staged(&mut self) -> Result<(), ChannelError> {
+        let together = match self.channel.is_durable() {
+            true => self.staged.len().max(1),
+            false => 1,
+        };
+        let mut done = 0;
+        for batches in self.staged.chunks(together) {
+            if let Err(error) = put_in_parts(&*self.channel, batches) {
+                self.put.extend(self.staged.drain(..done));
+                return Err(error);
+            }
+            done += batches.len();
+        }
+        Ok(())
     }
 }
 
 impl Sink for PutSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         check_events(&*self.channel, batch)?;
-        self.staged.push(batch.clone());
+        let slab = |batch: &Batch| batch.encoded().as_ptr_range();
+        if !self.put.iter().any(|put| slab(put) == slab(batch)) {
+            self.staged.push(batch.clone());
+        }
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
         let events: u64 = self.staged.iter().map(|batch| u64::from(batch.len())).sum();
         self.counters.add(Count::EventPutAttempt, events);
-        match put_in_parts(&*self.channel, &self.staged) {
+        match self.put_staged() {
             Ok(()) => {
                 self.counters.add(Count::EventPutSuccess, events);
                 self.staged.clear();
+                self.put.clear();
                 Ok(())
             }
             Err(error) => {
@@ -151,14 +177,18 @@ impl PutOutlet {
     /// Put all of it, in as many transactions as it needs, waiting for room until the grace is over.
     fn put(&self, batch: Batch) -> Result<(), SendError> {
         let mut said = false;
-        let mut parts = VecDeque::from([batch]);
-        while let Some(part) = parts.front() {
-            match self.channel.put(std::slice::from_ref(part)) {
-                Ok(()) => drop(parts.pop_front()),
+        // No list for what is one part, as almost everything.
+        let (mut part, mut rest) = (batch, Vec::new());
+        loop {
+            match self.channel.put(std::slice::from_ref(&part)) {
+                Ok(()) => match rest.pop() {
+                    Some(next) => part = next,
+                    None => return Ok(()),
+                },
                 Err(ChannelError::TooLarge(why)) => {
-                    let [first, second] = halves(part).ok_or(SendError::TooLarge(why))?;
-                    parts[0] = second;
-                    parts.push_front(first);
+                    let [first, second] = halves(&part).ok_or(SendError::TooLarge(why))?;
+                    rest.push(second);
+                    part = first;
                 }
                 Err(ChannelError::Unusable(why)) => return Err(SendError::Failed(why)),
                 Err(error) => {
@@ -172,7 +202,6 @@ impl PutOutlet {
                 }
             }
         }
-        Ok(())
     }
 
     /// See to the events of a batch that never fit. The error is a refusal of the whole batch and what the

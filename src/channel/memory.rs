@@ -251,6 +251,13 @@ impl Settle for Ticket {
 
 impl Channel for Memory {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
+        // No list for what is one part, as almost everything.
+        if let [batch] = batches
+            && (1..=self.transaction()).contains(&batch.len().into())
+        {
+            self.check_size(batch)?;
+            return self.put_one(batch.clone());
+        }
         let full = batches.iter().filter(|batch| !batch.is_empty());
         let parts: Vec<Batch> = full
             .flat_map(|batch| super::split(batch, self.transaction()))
@@ -379,6 +386,30 @@ mod tests {
         );
         taken.accept();
         channel.put(&[batch(&["c"])]).unwrap();
+    }
+
+    #[test]
+    fn what_a_commit_without_room_has_put_is_not_put_again() {
+        use crate::channel::ends::PutSink;
+        use crate::metrics::{Counters, Kind};
+        use crate::stage::Sink;
+        let channel = channel(&["--capacity=2", "--keep-alive=0"]);
+        let counters = Arc::new(Counters::new(Kind::Channel, "memory"));
+        let mut sink = PutSink::new(channel.clone(), counters);
+        let batches = [batch(&["a", "b"]), batch(&["c"])];
+        for _ in 0..3 {
+            sink.rollback();
+            batches.iter().for_each(|batch| sink.write(batch).unwrap());
+            assert!(sink.commit().is_err(), "there is no room for c");
+        }
+        take(&channel).unwrap().accept();
+        sink.rollback();
+        batches.iter().for_each(|batch| sink.write(batch).unwrap());
+        sink.commit().unwrap();
+        let last = take(&channel).unwrap();
+        assert_eq!(body(&last), "c");
+        last.accept();
+        assert!(take(&channel).is_none());
     }
 
     #[test]
