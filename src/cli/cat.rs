@@ -349,7 +349,7 @@ impl Screen {
         match recording.damaged() {
             0 => Ok(()),
             damaged => Err(StageError::Failed(format!(
-                "{}: everything whole was shown, and {damaged} damaged places were passed over",
+                "{}: everything whole was shown; damaged places that were passed over: {damaged}",
                 path.display()
             ))),
         }

@@ -127,7 +127,7 @@ impl PollableSource for Player {
         match self.damaged {
             0 => Ok(()),
             damaged => Err(StageError::Failed(format!(
-                "everything whole was played, and {damaged} damaged places were passed over"
+                "everything whole was played; damaged places that were passed over: {damaged}"
             ))),
         }
     }

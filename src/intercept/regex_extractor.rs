@@ -110,7 +110,8 @@ impl Member<'_> {
         let header = self.header.filter(|header| !header.is_empty());
         header.map(str::to_string).ok_or_else(|| {
             format!(
-                "serializers.{}.name is missing: the name of the header that it sets",
+                "serializers.{0}.name is missing: the name of the header that it sets, as in \
+                 --serializers {0}=NAME",
                 self.name
             )
         })

@@ -51,7 +51,13 @@ impl Endpoint {
             });
         };
         let path = std::path::absolute(directory)?.join(&name);
-        let listener = UnixListener::bind(&path)?;
+        let listener = UnixListener::bind(&path).map_err(|error| {
+            let place = directory.display();
+            io::Error::new(
+                error.kind(),
+                format!("--reply-dir {place}: no socket can be made there: {error}"),
+            )
+        })?;
         Ok(Endpoint {
             listener,
             address: format!("unix:{}", path.display()),

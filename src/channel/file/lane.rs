@@ -140,7 +140,7 @@ impl Lane {
             match done {
                 Ok(()) => {
                     self.reserved = upto;
-                    self.step *= 2;
+                    self.step = next_step(self.step, core.config.segment_bytes);
                     return Ok(());
                 }
                 Err(error) if upto == end => return Err(error),
@@ -318,4 +318,22 @@ fn check_free(core: &Core, path: &Path, more: u64) -> Result<(), ChannelError> {
         "the file system of {} has {free} bytes free, {least} have to stay free; make room or lower the limit",
         directory.display()
     )))
+}
+
+/// Twice the step, but no more than a segment holds: on a full disk groups go in one by one without end.
+fn next_step(step: u64, segment_bytes: u64) -> u64 {
+    step.saturating_mul(2).min(segment_bytes.max(FIRST_STEP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn step_grows_to_a_segment_and_no_further() {
+        assert_eq!(next_step(FIRST_STEP, 64 << 20), 2 << 20);
+        let after_many = (0..100).fold(FIRST_STEP, |step, _| next_step(step, 64 << 20));
+        assert_eq!(after_many, 64 << 20);
+        assert_eq!(next_step(FIRST_STEP, 4096), FIRST_STEP);
+    }
 }
