@@ -166,9 +166,12 @@ impl Pass<'_> {
         if !self.stop.is_stopping() {
             return false;
         }
-        input.bell = None;
-        let until = linger.get_or_insert_with(|| Instant::now() + LINGER.min(self.stop.grace()));
-        *until <= Instant::now()
+        let until = *linger.get_or_insert_with(|| Instant::now() + LINGER.min(self.stop.grace()));
+        if input.bell.take().is_some() {
+            // From now on no wait ends by the bell: the clock must end each.
+            input.deadline = Some(input.deadline.map_or(until, |deadline| deadline.min(until)));
+        }
+        until <= Instant::now()
     }
 
     fn hand_on(
