@@ -120,8 +120,12 @@ impl Accounts {
         }
     }
 
-    /// Tell the writer what is new: refusals first, so that the acceptance may count over them.
+    /// Tell the writer what is new: refusals first, so that the acceptance may count over them. After a
+    /// failure never again: an acceptance would count over what was not told.
     fn tell(&mut self) {
+        if self.failed {
+            return;
+        }
         let Some(socket) = self.socket.clone() else {
             self.told = self.up_to;
             self.refused.clear();
