@@ -357,3 +357,22 @@ fn stranger_that_says_nothing_holds_nobody_up() {
     assert!(asked.elapsed() < Duration::from_secs(10));
     running.wait().expect_status([0]).expect_silence();
 }
+
+#[test]
+fn stream_without_an_end_is_told_though_another_follows() {
+    let torn = Stream::unowed().batch(&[b"a"]).bytes;
+    let whole = Stream::unowed().batch(&[b"b"]).end().bytes;
+    let both = [torn, whole].concat();
+    Pipe::new("sink null --summary json")
+        .input(both.clone())
+        .run()
+        .expect_status([1])
+        .says(0, ["has no end"])
+        .counts(0, "accepted", 2);
+    Pipe::new("intercept static")
+        .input(both)
+        .then("sink null --summary json")
+        .run()
+        .expect_status([1, 1])
+        .counts(1, "accepted", 2);
+}

@@ -441,6 +441,12 @@ impl StreamInlet {
                 self.order.last()
             )));
         }
+        if self.order.was_torn() {
+            return self.end_with(StageError::Failed(format!(
+                "{}: a stream before the last has no end: the stage that wrote it has died",
+                self.options.name
+            )));
+        }
         if self.hello.is_none() {
             return self.end_with(StageError::Failed(format!(
                 "{}: no stream came: the stage before has not started, or this is not its output",

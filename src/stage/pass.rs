@@ -139,6 +139,12 @@ impl Pass<'_> {
                         "standard input: the stream has no end: the stage before has died".into(),
                     ));
                 }
+                Got::Eof if order.was_torn() => {
+                    return Err(StageError::Failed(
+                        "standard input: a stream before the last has no end: the stage that wrote it has died"
+                            .into(),
+                    ));
+                }
                 Got::Eof if !came => {
                     return Err(StageError::Failed(
                         "standard input: no stream came: the stage before has not started, or this is not \
