@@ -534,6 +534,7 @@ impl Segment {
         links: &Links,
     ) -> StageResult {
         let stop = &links.stop;
+        let is_recording = from.is_none() && matches!(fd::kind(std::io::stdin()), Ok(FdKind::File));
         let (channel, counted) = from.unzip();
         start_chain(&mut self.chain)?;
         let regroup = self
@@ -553,6 +554,11 @@ impl Segment {
             Tail::Output => {
                 let origin = channel.map(|channel| channel.id()).unwrap_or_default();
                 let outlet = links.output(&self.name, origin)?;
+                // Who wrote a recording sends nothing again: a refused batch must be held here.
+                let outlet: Arc<dyn Outlet> = match is_recording {
+                    true => Arc::new(Resend::over(outlet, &self.name, stop)),
+                    false => outlet,
+                };
                 let outlet = match regroup {
                     Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
                     None => outlet,

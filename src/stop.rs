@@ -4,10 +4,10 @@ use crate::fd::{self, Bell, Woken};
 use rustix::event::PollFlags;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-type Listener = Box<dyn Fn() + Send + Sync>;
+type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// Shared by all parts of one flow. The first wish stops the intake; what is under way has until the
 /// grace is over.
@@ -44,8 +44,7 @@ impl Stop {
             return;
         }
         state.since = Some(Instant::now());
-        self.0.bell.ring();
-        state.listeners.iter().for_each(|listener| listener());
+        self.tell(state);
     }
 
     /// What everything goes to is gone: stop without a grace.
@@ -53,9 +52,16 @@ impl Stop {
         let mut state = self.lock();
         state.failing = true;
         state.since.get_or_insert_with(Instant::now);
-        self.0.bell.ring();
         // Also those that were told of a stop before: the grace is over for them now.
-        state.listeners.iter().for_each(|listener| listener());
+        self.tell(state);
+    }
+
+    /// Listeners lock what their waiters hold while they ask for the deadline: call them without the lock.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        self.0.bell.ring();
+        let listeners = state.listeners.clone();
+        drop(state);
+        listeners.iter().for_each(|listener| listener());
     }
 
     /// Nothing that is taken in could go anywhere.
@@ -93,12 +99,15 @@ impl Stop {
         &self.0.bell
     }
 
-    /// For those who wait for something else: called once, at once if it was wished already.
+    /// For those who wait for something else: called at each wish, at once if one was made already.
     pub fn on_stop(&self, listener: impl Fn() + Send + Sync + 'static) {
+        let listener: Listener = Arc::new(listener);
         let mut state = self.lock();
-        match state.since {
-            Some(_) => listener(),
-            None => state.listeners.push(Box::new(listener)),
+        state.listeners.push(listener.clone());
+        let was_wished = state.since.is_some();
+        drop(state);
+        if was_wished {
+            listener();
         }
     }
 
@@ -146,10 +155,26 @@ impl Stop {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0
             .state
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listener_may_ask_what_it_listens_to() {
+        let stop = Stop::new(Duration::ZERO).unwrap();
+        let (told, heard) = std::sync::mpsc::channel();
+        let own = stop.clone();
+        stop.on_stop(move || told.send(own.deadline().is_some()).unwrap());
+        let stopper = stop.clone();
+        std::thread::spawn(move || stopper.stop());
+        assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok(true));
     }
 }

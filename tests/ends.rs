@@ -4,6 +4,7 @@
 use crate::by_hand::bodies_in;
 use crate::pipe::Pipe;
 use rustix::process::Signal;
+use std::io::Write;
 
 /// Stages that read a stream and write one. A component more is a line more.
 const MIDDLE: &[&str] = &[
@@ -388,4 +389,17 @@ fn command_of_a_killed_exec_source_ends_when_it_next_writes() {
     ))
     .run()
     .expect_status([0]);
+}
+
+#[test]
+fn idle_passing_stage_that_is_stopped_does_not_wait_for_its_input() {
+    let (input, mut held) = std::io::pipe().unwrap();
+    let (pipe, output) = Pipe::new("intercept static").input_from(input).output_read();
+    let mut running = pipe.patience(std::time::Duration::from_secs(15)).start();
+    held.write_all(&crate::by_hand::Stream::unowed().bytes).unwrap();
+    let _reader = crate::by_hand::Taker::of(output);
+    crate::surroundings::wait_until_asleep(running.pid(0));
+    running.kill(0, Signal::TERM);
+    assert_eq!(running.wait_stage(0), 75);
+    drop(held);
 }

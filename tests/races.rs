@@ -357,3 +357,44 @@ fn stranger_that_says_nothing_holds_nobody_up() {
     assert!(asked.elapsed() < Duration::from_secs(10));
     running.wait().expect_status([0]).expect_silence();
 }
+
+#[test]
+fn refused_batch_of_a_recording_is_sent_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("two.flm");
+    let stream = Stream::unowed().batch(&[b"a"]).batch(&[b"b"]).end();
+    std::fs::write(&recording, stream.bytes).unwrap();
+    let (pipe, output) = Pipe::new("intercept batch --size 1")
+        .input_from(std::fs::File::open(&recording).unwrap())
+        .output_read();
+    let running = pipe.start();
+    let mut taker = Taker::of(output);
+    taker.connect();
+    taker.read_up_to(2);
+    taker.refuse(1, "retry", "no room");
+    taker.accept(2);
+    let again = taker.next().expect("the batch again");
+    assert_eq!((again.header.kind, again.header.sequence), (Kind::Batch, 3));
+    taker.accept(3);
+    assert_eq!(taker.next().expect("the end").header.kind, Kind::End);
+    running.wait().expect_status([0]);
+}
+
+#[test]
+fn stream_without_an_end_is_told_though_another_follows() {
+    let torn = Stream::unowed().batch(&[b"a"]).bytes;
+    let whole = Stream::unowed().batch(&[b"b"]).end().bytes;
+    let both = [torn, whole].concat();
+    Pipe::new("sink null --summary json")
+        .input(both.clone())
+        .run()
+        .expect_status([1])
+        .says(0, ["has no end"])
+        .counts(0, "accepted", 2);
+    Pipe::new("intercept static")
+        .input(both)
+        .then("sink null --summary json")
+        .run()
+        .expect_status([1, 1])
+        .counts(1, "accepted", 2);
+}

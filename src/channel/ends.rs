@@ -199,6 +199,8 @@ impl PutOutlet {
                     if !std::mem::replace(&mut said, true) {
                         say::warn(&self.name, format!("{error}; waiting for room"));
                     }
+                    // A channel that keeps nobody waiting must not keep a processor busy.
+                    std::thread::sleep(PUT_AGAIN);
                 }
             }
         }
@@ -256,6 +258,9 @@ impl Outlet for PutOutlet {
         Unsettled::default()
     }
 }
+
+/// The pause before a put that failed is tried again.
+const PUT_AGAIN: Duration = Duration::from_millis(10);
 
 /// Takes from a channel.
 pub struct TakeInlet {

@@ -93,9 +93,14 @@ impl Acks {
         }
     }
 
-    /// A batch is on its way, since then.
+    /// A batch is on its way, since then. Once nobody will accept anything any more it is lost at once.
     pub fn push(&self, sequence: u64, bytes: usize, events: u32, since: Instant, promise: Promise) {
         let mut state = self.lock();
+        if state.gone {
+            state.lost = true;
+            drop(state);
+            return promise.settle(Outcome::Lost);
+        }
         state.bytes += bytes;
         state.events += u64::from(events);
         state.under_way.push_back(UnderWay {
@@ -287,5 +292,23 @@ impl Acks {
             bytes: state.bytes as u64,
             oldest: state.under_way.front().map(|first| first.since.elapsed()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::promise;
+
+    #[test]
+    fn batch_that_comes_after_the_loss_is_lost_too() {
+        let acks = Acks::new().unwrap();
+        // The reply ends between a writer's look for room and its batch.
+        acks.gone();
+        let (promise, receipt) = promise();
+        acks.push(1, 10, 1, Instant::now(), promise);
+        assert_eq!(receipt.outcome(), Some(Outcome::Lost));
+        assert!(acks.unsettled().oldest.is_none());
+        assert!(!acks.wait_all(&|| None));
     }
 }

@@ -120,8 +120,12 @@ impl Accounts {
         }
     }
 
-    /// Tell the writer what is new: refusals first, so that the acceptance may count over them.
+    /// Tell the writer what is new: refusals first, so that the acceptance may count over them. After a
+    /// failure never again: an acceptance would count over what was not told.
     fn tell(&mut self) {
+        if self.failed {
+            return;
+        }
         let Some(socket) = self.socket.clone() else {
             self.told = self.up_to;
             self.refused.clear();
@@ -149,6 +153,19 @@ impl Accounts {
             None => fd::write_all(socket.as_fd(), &mut parts, &[]),
         };
         self.failed |= told.is_err();
+    }
+}
+
+/// Where a batch of a seekable input begins.
+struct Begin {
+    shared: Shared,
+    sequence: u64,
+    at: u64,
+}
+
+impl Begin {
+    fn is_settled(&self) -> bool {
+        self.sequence <= lock(&self.shared).up_to
     }
 }
 
@@ -187,7 +204,7 @@ pub struct StreamInlet {
     stopped_at: Option<Instant>,
     /// Of a seekable input: where it stood, and where each unsettled batch begins.
     start: Option<u64>,
-    begins: VecDeque<(u64, u64)>,
+    begins: VecDeque<Begin>,
     over: Option<StageError>,
     finished: bool,
 }
@@ -363,11 +380,14 @@ impl StreamInlet {
         }
         let batch: Batch = frame.batch().map_err(|fault| self.bad(fault))?;
         if self.start.is_some() {
-            let up_to = lock(&self.shared).up_to;
-            while self.begins.front().is_some_and(|(settled, _)| *settled <= up_to) {
+            while self.begins.front().is_some_and(Begin::is_settled) {
                 self.begins.pop_front();
             }
-            self.begins.push_back((sequence, at));
+            self.begins.push_back(Begin {
+                shared: self.shared.clone(),
+                sequence,
+                at,
+            });
         }
         let ticket = Ticket {
             shared: self.shared.clone(),
@@ -419,6 +439,12 @@ impl StreamInlet {
                 "{}: the stream has no end: the stage before has died; {} batches came",
                 self.options.name,
                 self.order.last()
+            )));
+        }
+        if self.order.was_torn() {
+            return self.end_with(StageError::Failed(format!(
+                "{}: a stream before the last has no end: the stage that wrote it has died",
+                self.options.name
             )));
         }
         if self.hello.is_none() {
@@ -501,9 +527,8 @@ impl Inlet for StreamInlet {
 
     fn close(&mut self) {
         let Some(start) = self.start else { return };
-        let up_to = lock(&self.shared).up_to;
-        let unsettled = self.begins.iter().find(|(sequence, _)| *sequence > up_to);
-        let at = unsettled.map_or(self.frames.at(), |(_, at)| *at);
+        let unsettled = self.begins.iter().find(|begin| !begin.is_settled());
+        let at = unsettled.map_or(self.frames.at(), |begin| begin.at);
         // Best effort: whoever reads on after us finds the first batch that we did not take.
         let _ = rustix::fs::seek(
             &self.frames.inner_mut().fd,
@@ -544,5 +569,63 @@ mod tests {
         settler();
         let outcome = receipt.wait_for(Some(Duration::from_secs(20)));
         assert_eq!(outcome, Some(Outcome::Accepted));
+    }
+
+    #[test]
+    fn acceptance_does_not_count_over_a_refusal_that_could_not_be_told() {
+        let stop = Stop::new(Duration::ZERO).unwrap();
+        stop.stop();
+        let (near, far) = socket_pair().unwrap();
+        let block = [0; 4096];
+        while fd::write_now(near.as_fd(), &[IoSlice::new(&block)]).is_ok() {}
+        let mut accounts = Accounts {
+            socket: Some(Arc::new(near)),
+            stop: Some(stop),
+            ..Default::default()
+        };
+        accounts.refused.push_back((1, Refusal::retry("no room")));
+        accounts.settle(1);
+        accounts.tell();
+        assert!(accounts.failed);
+        // The writer, which was stopped, goes on.
+        let mut read = Vec::new();
+        while fd::is_readable(far.as_fd()) {
+            fd::read_onto(&far, &mut read, 1 << 20).unwrap();
+        }
+        accounts.settle(2);
+        accounts.tell();
+        assert!(!fd::is_readable(far.as_fd()));
+    }
+
+    #[test]
+    fn file_of_two_streams_is_left_at_its_first_batch_that_was_not_taken() {
+        let stop = Stop::new(Duration::from_secs(5)).unwrap();
+        let me = Identity::of_stage("test");
+        let file = tempfile::tempfile().unwrap();
+        let at = |file| rustix::fs::seek(file, rustix::fs::SeekFrom::Current(0)).unwrap();
+        let mut expected = 0;
+        for _ in 0..2 {
+            let options = OutletOptions::new(me.clone(), Reply::File);
+            let outlet = StreamOutlet::open(file.try_clone().unwrap().into(), options, &stop).unwrap();
+            for body in ["x", "y"] {
+                outlet.flush().unwrap();
+                expected = at(&file);
+                outlet.send(Batch::single(&Event::new(body))).unwrap();
+            }
+            outlet.finish(None).unwrap();
+        }
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).unwrap();
+        let options = InletOptions::new(me, "it");
+        let mut inlet = StreamInlet::open(file.try_clone().unwrap().into(), options, &stop).unwrap();
+        let mut deliveries = Vec::new();
+        while let Ok(Next::Delivery(delivery)) = inlet.next(Wait::No) {
+            deliveries.push(delivery);
+        }
+        let refused = deliveries.pop();
+        assert_eq!(deliveries.len(), 3);
+        deliveries.into_iter().for_each(Delivery::accept);
+        drop(refused);
+        inlet.close();
+        assert_eq!(at(&file), expected);
     }
 }

@@ -78,6 +78,8 @@ pub fn queue(window: Window, stop: &Stop) -> (QueueOutlet, QueueInlet) {
     let weak = Arc::downgrade(&queue);
     stop.on_stop(move || {
         if let Some(queue) = weak.upgrade() {
+            // Whoever has asked for the deadline and does not wait yet holds the lock, and would miss it.
+            drop(queue.lock());
             queue.changed.notify_all();
         }
     });

@@ -27,6 +27,9 @@ pub struct Drain<'a> {
 /// Bytes that a sink's transaction joins unless told otherwise.
 pub const JOIN_BYTES: usize = 4 << 20;
 
+/// What a batch that is held costs beside its events.
+pub const HELD: usize = 128;
+
 /// A failure for now that is not over before the work that failed has worked: what was said about it and
 /// how long the next pause is.
 struct Trouble {
@@ -89,7 +92,7 @@ impl Drain<'_> {
             let next = inlet.next(wait)?;
             match next {
                 Next::Delivery(delivery) => {
-                    bytes += delivery.batch.bytes();
+                    bytes += HELD + delivery.batch.bytes();
                     self.counters
                         .add(Count::EventDrainAttempt, u64::from(delivery.batch.len()));
                     open.push(delivery);
@@ -338,5 +341,49 @@ mod tests {
         assert_eq!(receipt.wait(), Outcome::Accepted);
         assert_eq!(counters.get(Count::EventWriteFail), 3);
         assert!(start.elapsed() >= RETRY_PAUSE.0 * (1 + 2 + 4));
+    }
+
+    /// Counts what was written since the last commit.
+    #[derive(Default)]
+    struct Counting {
+        open: u32,
+        most: u32,
+    }
+
+    impl Sink for Counting {
+        fn write(&mut self, _batch: &Batch) -> Result<(), SinkError> {
+            self.open += 1;
+            self.most = self.most.max(self.open);
+            Ok(())
+        }
+
+        fn commit(&mut self) -> Result<(), SinkError> {
+            self.open = 0;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn batches_that_hold_nothing_are_not_joined_without_a_bound() {
+        let stop = Stop::new(Duration::from_secs(1)).unwrap();
+        let window = Window {
+            batches: 1000,
+            ..Window::default()
+        };
+        let (outlet, mut inlet) = queue(window, &stop);
+        for _ in 0..window.batches {
+            outlet.send(Batch::default()).unwrap();
+        }
+        let mut sink = Counting::default();
+        let drain = Drain {
+            name: "counting",
+            counters: Arc::new(Counters::new(Kind::Sink, "counting")),
+            stop,
+            rejected: None,
+            join_bytes: 10 * HELD,
+        };
+        drop(outlet);
+        drain.run(&mut inlet, &mut sink).unwrap();
+        assert_eq!(sink.most, 10);
     }
 }

@@ -139,6 +139,12 @@ impl Pass<'_> {
                         "standard input: the stream has no end: the stage before has died".into(),
                     ));
                 }
+                Got::Eof if order.was_torn() => {
+                    return Err(StageError::Failed(
+                        "standard input: a stream before the last has no end: the stage that wrote it has died"
+                            .into(),
+                    ));
+                }
                 Got::Eof if !came => {
                     return Err(StageError::Failed(
                         "standard input: no stream came: the stage before has not started, or this is not \
@@ -166,9 +172,12 @@ impl Pass<'_> {
         if !self.stop.is_stopping() {
             return false;
         }
-        input.bell = None;
-        let until = linger.get_or_insert_with(|| Instant::now() + LINGER.min(self.stop.grace()));
-        *until <= Instant::now()
+        let until = *linger.get_or_insert_with(|| Instant::now() + LINGER.min(self.stop.grace()));
+        if input.bell.take().is_some() {
+            // From now on no wait ends by the bell: the clock must end each.
+            input.deadline = Some(input.deadline.map_or(until, |deadline| deadline.min(until)));
+        }
+        until <= Instant::now()
     }
 
     fn hand_on(

@@ -273,13 +273,20 @@ fn retried(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usi
 pub struct Order {
     open: bool,
     last: u64,
+    torn: bool,
 }
 
 impl Order {
     /// Look at a frame in its turn.
     pub fn check(&mut self, header: &FrameHeader) -> Result<(), Fault> {
         match header.kind {
-            Kind::Hello => *self = Order { open: true, last: 0 },
+            Kind::Hello => {
+                *self = Order {
+                    open: true,
+                    last: 0,
+                    torn: self.torn || self.open,
+                }
+            }
             Kind::Batch if !self.open => return Err(Fault::NoHello),
             Kind::Batch if header.sequence != self.last + 1 => {
                 return Err(Fault::Gap {
@@ -304,6 +311,11 @@ impl Order {
     /// A hello has come and no end since.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// A stream was followed by another without having ended.
+    pub fn was_torn(&self) -> bool {
+        self.torn
     }
 
     /// The sequence of the last batch.
