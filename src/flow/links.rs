@@ -1,0 +1,81 @@
+//! The links of a flow with the world: standard input and output as ends of a stream.
+
+use super::{Board, Durability};
+use crate::exit::StageError;
+use crate::fd::{self, FdKind};
+use crate::link::inlet::InletOptions;
+use crate::link::outlet::{OutletOptions, Reply};
+use crate::link::{Identity, Outlet, StreamInlet, StreamOutlet, Window};
+use crate::stage;
+use crate::stop::Stop;
+use crate::wire::Compression;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+/// What all segments of a flow share.
+pub(super) struct Links {
+    pub durability: Durability,
+    pub window: Window,
+    pub reply_timeout: Duration,
+    pub reply_dir: Option<PathBuf>,
+    pub compression: Compression,
+    pub limit: u32,
+    pub stop: Stop,
+    pub board: Board,
+}
+
+impl Links {
+    /// Standard output as the end of a stream.
+    pub fn output(&self, name: &str, origin: String) -> Result<Arc<dyn Outlet>, StageError> {
+        let stdout = std::io::stdout();
+        let reply = match (fd::kind(&stdout).map_err(stage::cannot_open)?, self.durability) {
+            (FdKind::Terminal, _) => {
+                return Err(StageError::Usage(format!(
+                    "standard output is a terminal and {name} writes a stream of events in binary: add \"| flume \
+                     cat\" to see them, or redirect it to a file to record them"
+                )));
+            }
+            (_, Durability::BestEffort) => Reply::None,
+            (FdKind::File, _) => Reply::File,
+            (FdKind::Device | FdKind::Other, _) => {
+                return Err(StageError::Usage(format!(
+                    "standard output is a device, where nobody accepts what {name} writes: \
+                     --durability best-effort would allow it"
+                )));
+            }
+            (FdKind::Pipe | FdKind::Socket, _) => Reply::Unix(self.reply_dir.clone()),
+        };
+        let options = OutletOptions {
+            window: self.window,
+            reply_timeout: self.reply_timeout,
+            compression: self.compression,
+            origin,
+            limit: self.limit,
+            ..OutletOptions::new(Identity::of_stage(name), reply)
+        };
+        let fd = stdout.as_fd().try_clone_to_owned().map_err(stage::cannot_open)?;
+        let outlet = StreamOutlet::open(fd, options, &self.stop).map_err(stage::cannot_open)?;
+        outlet.stop_when_gone();
+        let outlet: Arc<dyn Outlet> = Arc::new(outlet);
+        self.board.watch(outlet.clone());
+        Ok(outlet)
+    }
+
+    /// Standard input as the beginning of one.
+    pub fn input(&self, name: &str) -> Result<StreamInlet, StageError> {
+        let options = InletOptions {
+            limit: self.limit,
+            ..InletOptions::new(Identity::of_stage(name), "standard input")
+        };
+        StreamInlet::open(stdin()?, options, &self.stop)
+    }
+}
+
+/// Standard input, for a reader of its own.
+pub(super) fn stdin() -> Result<OwnedFd, StageError> {
+    std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| StageError::Failed(format!("standard input cannot be used: {error}")))
+}

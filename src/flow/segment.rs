@@ -1,0 +1,323 @@
+//! A part of a flow between two channels, or between a channel and an end: how its head, its interceptors and
+//! its tail are joined.
+
+use super::intercepted::{Chain, Intercepted, intercept, start_chain};
+use super::links::{Links, stdin};
+use super::{Durability, worst};
+use crate::channel::Channel;
+use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
+use crate::event::Event;
+use crate::exit::{StageError, StageResult};
+use crate::fd::{self, FdKind};
+use crate::link::counted::Counted;
+use crate::link::queue::queue;
+use crate::link::regroup::Regroup;
+use crate::link::resend::Resend;
+use crate::link::{Inlet, Outlet};
+use crate::metrics::{Counters, Kind};
+use crate::stage::pass::Pass;
+use crate::stage::{self, ChannelProcessor, Drain, JOIN_BYTES, Pump, Rejected, Sink, Source};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
+/// What events come out of.
+pub(super) enum Head {
+    Source(String, Source),
+    Input,
+    Take(String, Arc<dyn Channel>, Arc<Counters>, bool),
+}
+
+/// What they go into.
+pub(super) enum Tail {
+    Put(String, Arc<dyn Channel>, Arc<Counters>),
+    Sink(String, Box<dyn Sink>),
+    Output,
+}
+/// One place for what no part of the flow can take.
+pub(super) struct SharedRejected(pub Arc<Mutex<Box<dyn Rejected>>>);
+
+impl Rejected for SharedRejected {
+    fn keep(&mut self, event: &Event) -> Result<(), String> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .keep(event)
+    }
+}
+/// A segment whose tail has not come yet.
+pub(super) type Opened = (String, Head, Chain);
+
+/// One part.
+pub(super) struct Segment {
+    pub name: String,
+    pub head: Head,
+    pub chain: Chain,
+    pub tail: Tail,
+    pub rejected: Option<Box<dyn Rejected>>,
+}
+impl Segment {
+    pub fn new(opened: Opened, tail: Tail) -> Self {
+        let (name, head, chain) = opened;
+        Segment {
+            name,
+            head,
+            chain,
+            tail,
+            rejected: None,
+        }
+    }
+
+    /// Run to the end. What stands behind a channel takes the whole flow with it when it fails; what fails
+    /// before one lets the channel be drained.
+    pub fn run(self, links: &Links, behind_a_channel: bool) -> StageResult {
+        let channel = match &self.tail {
+            Tail::Put(_, channel, _) => Some(channel.clone()),
+            _ => None,
+        };
+        let from = match &self.head {
+            Head::Take(_, channel, ..) => Some(channel.clone()),
+            _ => None,
+        };
+        let name = self.name.clone();
+        let mut result = self.join(links);
+        if let Some(channel) = channel {
+            channel.finish_put();
+        }
+        if let (Err(error), true) = (&mut result, links.stop.is_failing()) {
+            // What everything goes to is gone: who went there has said so, and this is what follows from it.
+            error.follows();
+        }
+        if let Err(error) = &result {
+            if !error.is_quiet() {
+                crate::say::error(&name, error.to_string());
+            }
+            if behind_a_channel {
+                links.stop.fail();
+                from.inspect(|channel| channel.finish_take());
+            }
+        }
+        result
+    }
+
+    fn join(self, links: &Links) -> StageResult {
+        match self.head {
+            Head::Source(..) => self.run_source(links),
+            Head::Input if self.is_passing(links) => self.pass(links),
+            Head::Input => {
+                let inlet = links.input(&self.name)?;
+                self.run_inlet(Box::new(inlet), None, links)
+            }
+            Head::Take(ref name, ref channel, ref counters, until_empty) => {
+                let inlet = TakeInlet::new(channel.clone(), counters.clone(), name, until_empty, &links.stop);
+                let origin = Some((channel.clone(), counters.clone()));
+                self.run_inlet(Box::new(inlet), origin, links)
+            }
+        }
+    }
+
+    /// Only interceptors between two pipes: responsibility is passed on. A file as standard output is a
+    /// taker, and who cuts batches anew keeps accounts of its own.
+    fn is_passing(&self, links: &Links) -> bool {
+        let regroups = self
+            .chain
+            .iter()
+            .any(|(_, interceptor)| interceptor.regroups().is_some());
+        let to_pipe = matches!(fd::kind(std::io::stdout()), Ok(FdKind::Pipe | FdKind::Socket));
+        let any = links.durability == Durability::BestEffort;
+        matches!(self.tail, Tail::Output) && !regroups && (to_pipe || any)
+    }
+
+    fn pass(mut self, links: &Links) -> StageResult {
+        let counters = links.board.counters(Kind::Interceptor, &self.name);
+        if matches!(fd::kind(std::io::stdin()), Ok(FdKind::Terminal)) {
+            return Err(StageError::Usage(format!(
+                "standard input is a terminal and {} reads a stream of events: put it behind another stage",
+                self.name
+            )));
+        }
+        start_chain(&mut self.chain)?;
+        let stdout = std::io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(stage::cannot_open)?;
+        let pass = Pass {
+            name: &self.name,
+            counters: &counters,
+            stop: &links.stop,
+            limit: links.limit,
+        };
+        let mut chain = self.chain;
+        pass.run(stdin()?, stdout, &mut |batch| intercept(&mut chain, batch))
+    }
+
+    fn run_source(self, links: &Links) -> StageResult {
+        let Head::Source(name, source) = self.head else {
+            return Ok(());
+        };
+        let stop = &links.stop;
+        let counters = links.board.counters(Kind::Source, &name);
+        let regroup = self
+            .chain
+            .iter()
+            .find_map(|(_, interceptor)| interceptor.regroups());
+        let chain: Vec<_> = self
+            .chain
+            .into_iter()
+            .map(|(_, interceptor)| interceptor)
+            .collect();
+        let regrouped = |outlet: Arc<dyn Outlet>| -> Arc<dyn Outlet> {
+            match regroup {
+                Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
+                None => outlet,
+            }
+        };
+        let start = |outlet: Arc<dyn Outlet>| {
+            let to = Arc::new(ChannelProcessor::new(chain, regrouped(outlet), counters, stop));
+            stage::run_source(source, &to)
+        };
+        match self.tail {
+            Tail::Output => {
+                let outlet = links.output(&name, String::new())?;
+                start(Arc::new(Resend::over(outlet, &name, stop)))
+            }
+            Tail::Put(into, channel, counters) if !channel.is_durable() => {
+                let names = [&*into, &*name];
+                start(Arc::new(PutOutlet::new(
+                    channel,
+                    counters,
+                    names,
+                    self.rejected,
+                    stop,
+                )))
+            }
+            Tail::Put(into, channel, counters) => {
+                let sink = PutSink::new(channel, counters.clone());
+                beside(into, Box::new(sink), counters, self.rejected, links, start)
+            }
+            Tail::Sink(into, mut sink) => {
+                let counters = links.board.counters(Kind::Sink, &into);
+                sink.start().map_err(|error| error.within(&into))?;
+                match sink.outlet(stop) {
+                    Some(outlet) => {
+                        links.board.watch(outlet.clone());
+                        let sourced = start(Arc::new(Counted::over(outlet, counters.clone())));
+                        counters.stopped();
+                        worst(vec![sourced, sink.stop()])
+                    }
+                    None => beside(into, sink, counters, self.rejected, links, start),
+                }
+            }
+        }
+    }
+
+    fn run_inlet(
+        mut self,
+        inlet: Box<dyn Inlet>,
+        from: Option<(Arc<dyn Channel>, Arc<Counters>)>,
+        links: &Links,
+    ) -> StageResult {
+        let stop = &links.stop;
+        let is_recording = from.is_none() && matches!(fd::kind(std::io::stdin()), Ok(FdKind::File));
+        let (channel, counted) = from.unzip();
+        start_chain(&mut self.chain)?;
+        let regroup = self
+            .chain
+            .iter()
+            .find_map(|(_, interceptor)| interceptor.regroups());
+        let chained = !self.chain.is_empty();
+        let mut inlet: Box<dyn Inlet> = match chained {
+            true => Box::new(Intercepted {
+                inner: inlet,
+                chain: self.chain,
+                counters: links.board.counters(Kind::Interceptor, &self.name),
+            }),
+            false => inlet,
+        };
+        let (name, mut sink, counters) = match self.tail {
+            Tail::Output => {
+                let origin = channel.map(|channel| channel.id()).unwrap_or_default();
+                let outlet = links.output(&self.name, origin)?;
+                // Who wrote a recording sends nothing again: a refused batch must be held here.
+                let outlet: Arc<dyn Outlet> = match is_recording {
+                    true => Arc::new(Resend::over(outlet, &self.name, stop)),
+                    false => outlet,
+                };
+                let outlet = match regroup {
+                    Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
+                    None => outlet,
+                };
+                let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, &self.name));
+                return Pump::to(outlet, counters, stop).run(&mut *inlet);
+            }
+            Tail::Put(name, channel, counters) => {
+                let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
+                (name, sink, counters)
+            }
+            Tail::Sink(name, sink) => {
+                let counters = links.board.counters(Kind::Sink, &name);
+                (name, sink, counters)
+            }
+        };
+        // Behind a channel it is the channel that the segment is called after.
+        let within = |error: StageError| match name == self.name {
+            true => error,
+            false => error.within(&name),
+        };
+        sink.start().map_err(within)?;
+        if let Some(outlet) = sink.outlet(stop) {
+            links.board.watch(outlet.clone());
+            let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
+            let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
+            return worst(vec![pumped, sink.stop()]);
+        }
+        let drain = Drain {
+            name: &name,
+            counters,
+            stop: stop.clone(),
+            rejected: self.rejected,
+            join_bytes: JOIN_BYTES,
+        };
+        drain.run(&mut *inlet, &mut *sink).map_err(within)
+    }
+}
+
+/// Run a drain in a thread of its own beside a source, with a queue between them.
+fn beside(
+    name: String,
+    mut sink: Box<dyn Sink>,
+    counters: Arc<Counters>,
+    rejected: Option<Box<dyn Rejected>>,
+    links: &Links,
+    start: impl FnOnce(Arc<dyn Outlet>) -> StageResult,
+) -> StageResult {
+    let (outlet, mut inlet) = queue(links.window, &links.stop);
+    let outlet: Arc<dyn Outlet> = Arc::new(outlet);
+    links.board.watch(outlet.clone());
+    let queued = outlet.clone();
+    let outlet: Arc<dyn Outlet> = Arc::new(Resend::over(outlet, &name, &links.stop));
+    std::thread::scope(|scope| {
+        let drained = scope.spawn(|| {
+            let drain = Drain {
+                name: &name,
+                counters,
+                stop: links.stop.clone(),
+                rejected,
+                join_bytes: JOIN_BYTES,
+            };
+            let result = drain.run(&mut inlet, &mut *sink);
+            if result.is_err() {
+                links.stop.fail();
+            }
+            drop(inlet);
+            result
+        });
+        let sourced = start(outlet);
+        if sourced.is_err() {
+            // A source that could not start has finished nothing: the drain must not wait for it.
+            let _ = queued.finish(Some(std::time::Instant::now()));
+        }
+        let drained = drained
+            .join()
+            .unwrap_or_else(|_| Err(StageError::Failed("the sink has panicked: this is a bug".into())));
+        worst(vec![drained.map_err(|error| error.within(&name)), sourced])
+    })
+}
