@@ -132,8 +132,8 @@ impl Memory {
         }
     }
 
-    /// Put one batch that is no larger than a transaction.
-    fn put_one(&self, batch: Batch) -> Result<(), ChannelError> {
+    /// Put one batch that is no larger than a transaction; its number.
+    fn put_one(&self, batch: Batch) -> Result<u64, ChannelError> {
         // Most puts have room at once and need no clock.
         let mut deadline = None;
         let events = u64::from(batch.len());
@@ -171,6 +171,36 @@ impl Memory {
         drop(state);
         if somebody_waits {
             self.changed.notify_all();
+        }
+        Ok(number)
+    }
+
+    /// Take back what a put that failed has put so far, unless somebody has taken it meanwhile.
+    fn withdraw(&self, numbers: &[u64]) {
+        let mut state = self.lock();
+        let (withdrawn, left) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|entry| numbers.binary_search(&entry.number).is_ok());
+        state.waiting = left;
+        for entry in withdrawn {
+            state.events -= u64::from(entry.batch.len());
+            state.bytes -= entry.batch.bytes() as u64;
+            state.slots -= entry.slots;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Put what is split where it is larger than a transaction; note the numbers.
+    fn put_all(&self, batches: &[Batch], put: &mut Vec<u64>) -> Result<(), ChannelError> {
+        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+            if u64::from(batch.len()) <= self.transaction() {
+                put.push(self.put_fitting(batch.clone())?);
+                continue;
+            }
+            for part in super::split(batch, self.transaction()) {
+                put.push(self.put_fitting(part)?);
+            }
         }
         Ok(())
     }
@@ -218,7 +248,7 @@ impl Memory {
     }
 
     /// Put one batch that is not too large for the whole channel.
-    fn put_fitting(&self, batch: Batch) -> Result<(), ChannelError> {
+    fn put_fitting(&self, batch: Batch) -> Result<u64, ChannelError> {
         if slots_bound(&batch) > self.slots && slots_of(&batch) > self.slots {
             return Err(ChannelError::TooLarge(format!(
                 "a transaction of {} bytes is larger than the byteCapacity of {}",
@@ -251,16 +281,9 @@ impl Settle for Ticket {
 
 impl Channel for Memory {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
-        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
-            if u64::from(batch.len()) <= self.transaction() {
-                self.put_fitting(batch.clone())?;
-                continue;
-            }
-            for part in super::split(batch, self.transaction()) {
-                self.put_fitting(part)?;
-            }
-        }
-        Ok(())
+        let mut put = Vec::with_capacity(batches.len());
+        self.put_all(batches, &mut put)
+            .inspect_err(|_| self.withdraw(&put))
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
@@ -283,7 +306,8 @@ impl Channel for Memory {
             if state.finished && state.taken == 0 {
                 return Ok(Taken::Finished);
             }
-            if state.wakes != wakes || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let woken = state.wakes != wakes || deadline.is_none() && wakes > 0;
+            if woken || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Taken::Empty);
             }
             state.takers += 1;
@@ -419,5 +443,24 @@ mod tests {
         thread.join().unwrap();
         channel.finish_put();
         assert!(matches!(channel.take(None).unwrap(), Taken::Finished));
+    }
+
+    #[test]
+    fn take_that_comes_after_a_wake_does_not_wait_for_ever() {
+        let channel = channel(&[]);
+        channel.wake();
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(matches!(channel.take(None), Ok(Taken::Empty))));
+        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(20)), Ok(true));
+    }
+
+    #[test]
+    fn put_that_fails_leaves_nothing_of_it_in_the_channel() {
+        let channel = channel(&["--capacity=3", "--transaction-capacity=2", "--keep-alive=0"]);
+        channel.put(&[batch(&["a"])]).unwrap();
+        assert!(channel.put(&[batch(&["b"]), batch(&["c", "d", "e"])]).is_err());
+        assert_eq!(channel.fill().events, 1);
+        assert_eq!(body(&take(&channel).unwrap()), "a");
+        channel.put(&[batch(&["b", "c"])]).unwrap();
     }
 }
