@@ -10,7 +10,7 @@ pub mod pass;
 pub mod processor;
 pub mod pump;
 
-pub use drain::{Drain, JOIN_BYTES, Rejected};
+pub use drain::{Drain, HELD, JOIN_BYTES, Rejected};
 pub use processor::{ChannelProcessor, run_source};
 pub use pump::Pump;
 
