@@ -71,7 +71,9 @@ pub enum Woken {
     Ready,
     /// A bell rang.
     Bell,
-    /// Neither, and the time is over.
+    /// The other end of a descriptor that was only watched is gone.
+    HungUp,
+    /// None of them, and the time is over.
     Timeout,
 }
 
@@ -83,15 +85,32 @@ pub fn wait(
     bells: &[&Bell],
     deadline: Option<Instant>,
 ) -> io::Result<Woken> {
-    let mut fds = Vec::with_capacity(1 + bells.len());
+    wait_watching(fd, flags, bells, None, deadline)
+}
+
+/// As [`wait`], and end also when the other end of `watched` is gone.
+fn wait_watching(
+    fd: BorrowedFd<'_>,
+    flags: PollFlags,
+    bells: &[&Bell],
+    watched: Option<BorrowedFd<'_>>,
+    deadline: Option<Instant>,
+) -> io::Result<Woken> {
+    let mut fds = Vec::with_capacity(2 + bells.len());
     fds.push(PollFd::from_borrowed_fd(fd, flags));
     fds.extend(bells.iter().map(|bell| PollFd::new(*bell, PollFlags::IN)));
+    // Only errors are reported: nobody reads any more.
+    fds.extend(watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
+    let bells = 1..1 + bells.len();
     loop {
         let left = deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
         match rustix::event::poll(&mut fds, left.as_ref()) {
             Ok(0) => return Ok(Woken::Timeout),
             Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::Ready),
-            Ok(_) => return Ok(Woken::Bell),
+            Ok(_) if fds[bells.clone()].iter().any(|bell| !bell.revents().is_empty()) => {
+                return Ok(Woken::Bell);
+            }
+            Ok(_) => return Ok(Woken::HungUp),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -160,6 +179,10 @@ pub struct PolledFd {
     pub deadline: Option<Instant>,
     /// Ends the wait, too.
     pub bell: Option<Bell>,
+    /// So does the loss of the other end of this, which is not read.
+    pub watched: Option<OwnedFd>,
+    /// That other end is lost.
+    pub hung_up: bool,
 }
 
 impl PolledFd {
@@ -170,19 +193,24 @@ impl PolledFd {
             is_file,
             deadline: None,
             bell: None,
+            watched: None,
+            hung_up: false,
         }
     }
 
-    fn when_ready(&self, mut read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize> {
+    fn when_ready(&mut self, mut read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize> {
         let bells: &[&Bell] = match &self.bell {
             Some(bell) => &[bell],
             None => &[],
         };
         loop {
-            let ready =
-                self.is_file || wait(self.fd.as_fd(), PollFlags::IN, bells, self.deadline)? == Woken::Ready;
-            if !ready {
-                return Err(io::ErrorKind::WouldBlock.into());
+            if !self.is_file {
+                let watched = self.watched.as_ref().map(AsFd::as_fd);
+                let woken = wait_watching(self.fd.as_fd(), PollFlags::IN, bells, watched, self.deadline)?;
+                if woken != Woken::Ready {
+                    self.hung_up |= woken == Woken::HungUp;
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
             }
             match read(&self.fd) {
                 // Somebody else made the descriptor non-blocking, and somebody else read what was there.

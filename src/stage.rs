@@ -11,7 +11,7 @@ pub mod processor;
 pub mod pump;
 pub mod rejected;
 
-pub use drain::{Drain, JOIN_BYTES};
+pub use drain::{Drain, HELD, JOIN_BYTES};
 pub use processor::{ChannelProcessor, run_source};
 pub use pump::Pump;
 pub use rejected::{Misfit, Rejected};

@@ -151,7 +151,7 @@ impl Stop {
         match fd::wait(to, PollFlags::OUT, &all, deadline)? {
             Woken::Bell if bells.iter().any(|bell| bell.is_rung()) => Err(io::ErrorKind::Interrupted.into()),
             Woken::Timeout => Err(io::ErrorKind::TimedOut.into()),
-            Woken::Bell | Woken::Ready => Ok(()),
+            Woken::Bell | Woken::Ready | Woken::HungUp => Ok(()),
         }
     }
 

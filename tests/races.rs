@@ -398,3 +398,16 @@ fn stream_without_an_end_is_told_though_another_follows() {
         .expect_status([1, 1])
         .counts(1, "accepted", 2);
 }
+
+#[test]
+fn loss_of_a_taker_goes_through_a_row_of_passing_stages_without_a_word() {
+    let mut pipe = Pipe::new("source seq --batch-size 1");
+    for _ in 0..6 {
+        pipe = pipe.then("intercept static --key a --value b");
+    }
+    let ended = pipe.then("channel memory").then("cat -n 2").run();
+    let ended = ended.expect_status([75, 75, 75, 75, 75, 75, 75, 75, 0]);
+    for stage in 1..7 {
+        assert_eq!(ended.stderr(stage), "", "{}", ended.told());
+    }
+}

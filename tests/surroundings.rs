@@ -6,7 +6,7 @@ use crate::pipe::{Ended, Pipe};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -386,4 +386,27 @@ fn read_only_disk_fails_at_the_start_with_its_reason() {
         assert!(ended.stderr(1).contains(said), "{stage}: {}", ended.told());
         assert_eq!(ended.stderr(1).lines().count(), 1, "{stage}: {}", ended.told());
     }
+}
+
+#[test]
+fn recording_that_is_shown_is_not_held_in_memory() {
+    const BODIES: usize = 64;
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("long.flm");
+    let body = vec![b'x'; 1 << 20];
+    let stream = (0..BODIES).fold(Stream::unowed(), |stream, _| stream.batch(&[&body]));
+    std::fs::write(&recording, stream.end().bytes).unwrap();
+    let (pipe, mut output) = Pipe::new("cat")
+        .input_from(File::open(&recording).unwrap())
+        .output_read();
+    let running = pipe.start();
+    // All but the last of it: the stage is still there.
+    let mut shown = vec![0; (BODIES - 1) << 20];
+    output.read_exact(&mut shown).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
+    let most = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let kib: usize = most.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kib < 40 << 10, "{most}");
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    running.wait().expect_status([0]);
 }

@@ -132,8 +132,8 @@ impl Memory {
         }
     }
 
-    /// Put one batch that is no larger than a transaction.
-    fn put_one(&self, batch: Batch) -> Result<(), ChannelError> {
+    /// Put one batch that is no larger than a transaction; its number.
+    fn put_one(&self, batch: Batch) -> Result<u64, ChannelError> {
         // Most puts have room at once and need no clock.
         let mut deadline = None;
         let events = u64::from(batch.len());
@@ -172,7 +172,23 @@ impl Memory {
         if somebody_waits {
             self.changed.notify_all();
         }
-        Ok(())
+        Ok(number)
+    }
+
+    /// Take back what a put that failed has put so far, unless somebody has taken it meanwhile.
+    fn withdraw(&self, numbers: &[u64]) {
+        let mut state = self.lock();
+        let (withdrawn, left) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|entry| numbers.binary_search(&entry.number).is_ok());
+        state.waiting = left;
+        for entry in withdrawn {
+            state.events -= u64::from(entry.batch.len());
+            state.bytes -= entry.batch.bytes() as u64;
+            state.slots -= entry.slots;
+        }
+        drop(state);
+        self.changed.notify_all();
     }
 
     fn full(&self, state: &State, bytes_fit: bool) -> ChannelError {
@@ -256,14 +272,24 @@ impl Channel for Memory {
             && (1..=self.transaction()).contains(&batch.len().into())
         {
             self.check_size(batch)?;
-            return self.put_one(batch.clone());
+            return self.put_one(batch.clone()).map(drop);
         }
         let full = batches.iter().filter(|batch| !batch.is_empty());
         let parts: Vec<Batch> = full
             .flat_map(|batch| super::split(batch, self.transaction()))
             .collect();
         parts.iter().try_for_each(|part| self.check_size(part))?;
-        parts.into_iter().try_for_each(|part| self.put_one(part))
+        let mut put = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.put_one(part) {
+                Ok(number) => put.push(number),
+                Err(error) => {
+                    self.withdraw(&put);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
@@ -286,7 +312,8 @@ impl Channel for Memory {
             if state.finished && state.taken == 0 {
                 return Ok(Taken::Finished);
             }
-            if state.wakes != wakes || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let woken = state.wakes != wakes || deadline.is_none() && wakes > 0;
+            if woken || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Taken::Empty);
             }
             state.takers += 1;
@@ -446,5 +473,24 @@ mod tests {
         thread.join().unwrap();
         channel.finish_put();
         assert!(matches!(channel.take(None).unwrap(), Taken::Finished));
+    }
+
+    #[test]
+    fn take_that_comes_after_a_wake_does_not_wait_for_ever() {
+        let channel = channel(&[]);
+        channel.wake();
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(matches!(channel.take(None), Ok(Taken::Empty))));
+        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(20)), Ok(true));
+    }
+
+    #[test]
+    fn put_that_fails_leaves_nothing_of_it_in_the_channel() {
+        let channel = channel(&["--capacity=3", "--transaction-capacity=2", "--keep-alive=0"]);
+        channel.put(&[batch(&["a"])]).unwrap();
+        assert!(channel.put(&[batch(&["b"]), batch(&["c", "d", "e"])]).is_err());
+        assert_eq!(channel.fill().events, 1);
+        assert_eq!(body(&take(&channel).unwrap()), "a");
+        channel.put(&[batch(&["b", "c"])]).unwrap();
     }
 }

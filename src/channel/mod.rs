@@ -111,7 +111,8 @@ pub trait Channel: Send + Sync {
     /// ends with its process.
     fn finish_take(&self) {}
 
-    /// Let every take that waits come back with [`Taken::Empty`].
+    /// Let every take that waits come back with [`Taken::Empty`], and from now on every one that would wait
+    /// for ever: it may be on its way already.
     fn wake(&self);
 
     /// How full it is.

@@ -19,6 +19,7 @@ use crate::link::{Address, Identity, Inlet, Next, StreamInlet, Wait, address};
 use crate::metrics::{Count, Counters, Kind};
 use crate::say;
 use crate::stage::pass::Pass;
+use crate::stage::{HELD, JOIN_BYTES};
 use crate::stop::Stop;
 use apache_avro::Codec;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
@@ -401,8 +402,12 @@ impl Screen {
     }
 
     fn take_all(&mut self, inlet: &mut StreamInlet, open: &mut Vec<Delivery>) -> StageResult {
+        let mut held = 0;
         loop {
             let wait = if open.is_empty() { Wait::Forever } else { Wait::No };
+            if open.is_empty() {
+                held = 0;
+            }
             match inlet.next(wait)? {
                 Next::Delivery(delivery) => {
                     if !self.put(&delivery.batch)? {
@@ -410,9 +415,14 @@ impl Screen {
                         delivery.refuse(Refusal::retry("cat has shown enough"));
                         return Ok(());
                     }
+                    held += HELD + delivery.batch.bytes();
                     open.push(delivery);
                     if self.left == 0 {
                         return self.accept(inlet, open);
+                    }
+                    // A file never lets anybody wait: what is held needs a bound of its own.
+                    if held >= JOIN_BYTES {
+                        self.accept(inlet, open)?;
                     }
                 }
                 Next::Idle | Next::Flush => self.accept(inlet, open)?,

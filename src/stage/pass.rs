@@ -89,6 +89,9 @@ impl Pass<'_> {
     ) -> StageResult {
         let mut input = PolledFd::new(input, false);
         input.bell = Some(self.stop.bell().clone());
+        // A stage that waits for input learns at once that the next one has gone: so the loss of a taker
+        // goes through a row of such stages from its own side.
+        input.watched = output.try_clone().ok();
         let mut frames = FrameReader::new(input, self.limit);
         let mut order = Order::default();
         let mut output = Output {
@@ -124,6 +127,15 @@ impl Pass<'_> {
                 .next()
                 .map_err(|error| StageError::Failed(format!("standard input: {error}")))?;
             match got {
+                // After an end the next stage may have all that it wanted.
+                Got::Pending if frames.inner_mut().hung_up => {
+                    let all_is_handed_on = came && !order.is_open();
+                    return if all_is_handed_on {
+                        Ok(())
+                    } else {
+                        Err(StageError::Closed)
+                    };
+                }
                 Got::Pending => {
                     output.write(&[])?;
                     frames.inner_mut().deadline = linger;

@@ -461,7 +461,8 @@ impl Channel for FileChannel {
                 (Looked::Nothing { foreign }, false) => foreign,
             };
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if inner.wakes.load(Ordering::SeqCst) != wakes || left.is_some_and(|left| left.is_zero()) {
+            let woken = inner.wakes.load(Ordering::SeqCst) != wakes || left.is_none() && wakes > 0;
+            if woken || left.is_some_and(|left| left.is_zero()) {
                 return Ok(Taken::Empty);
             }
             let sweep = foreign.then_some(take::SWEEP);
