@@ -403,3 +403,18 @@ fn idle_passing_stage_that_is_stopped_does_not_wait_for_its_input() {
     assert_eq!(running.wait_stage(0), 75);
     drop(held);
 }
+
+#[test]
+fn batches_are_cut_anew_in_front_of_a_sink_and_of_a_channel() {
+    for tail in [
+        "sink null",
+        "channel memory | sink null",
+        "channel file spool | sink null",
+    ] {
+        Pipe::new("source seq --total-events 95 --batch-size 10")
+            .then(&format!("run 'intercept batch --size 7 | {tail}' --summary json"))
+            .run()
+            .expect_status([0, 0])
+            .counts(1, "accepted", 95);
+    }
+}

@@ -11,12 +11,13 @@ use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::link::counted::Counted;
 use crate::link::queue::queue;
-use crate::link::regroup::Regroup;
+use crate::link::regroup::{Limits, Regroup};
 use crate::link::resend::Resend;
 use crate::link::{Inlet, Outlet};
 use crate::metrics::{Counters, Kind};
 use crate::stage::pass::Pass;
 use crate::stage::{self, ChannelProcessor, Drain, JOIN_BYTES, Pump, Rejected, Sink, Source};
+use crate::stop::Stop;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 /// What events come out of.
@@ -155,23 +156,15 @@ impl Segment {
         };
         let stop = &links.stop;
         let counters = links.board.counters(Kind::Source, &name);
-        let regroup = self
-            .chain
-            .iter()
-            .find_map(|(_, interceptor)| interceptor.regroups());
+        let regroup = regroups(&self.chain);
         let chain: Vec<_> = self
             .chain
             .into_iter()
             .map(|(_, interceptor)| interceptor)
             .collect();
-        let regrouped = |outlet: Arc<dyn Outlet>| -> Arc<dyn Outlet> {
-            match regroup {
-                Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
-                None => outlet,
-            }
-        };
         let start = |outlet: Arc<dyn Outlet>| {
-            let to = Arc::new(ChannelProcessor::new(chain, regrouped(outlet), counters, stop));
+            let outlet = regrouped(outlet, regroup, stop);
+            let to = Arc::new(ChannelProcessor::new(chain, outlet, counters, stop));
             stage::run_source(source, &to)
         };
         match self.tail {
@@ -216,38 +209,18 @@ impl Segment {
         links: &Links,
     ) -> StageResult {
         let stop = &links.stop;
-        let is_recording = from.is_none() && matches!(fd::kind(std::io::stdin()), Ok(FdKind::File));
-        let (channel, counted) = from.unzip();
         start_chain(&mut self.chain)?;
-        let regroup = self
-            .chain
-            .iter()
-            .find_map(|(_, interceptor)| interceptor.regroups());
-        let chained = !self.chain.is_empty();
-        let mut inlet: Box<dyn Inlet> = match chained {
-            true => Box::new(Intercepted {
+        let regroup = regroups(&self.chain);
+        let mut inlet: Box<dyn Inlet> = match self.chain.is_empty() {
+            true => inlet,
+            false => Box::new(Intercepted {
                 inner: inlet,
-                chain: self.chain,
+                chain: std::mem::take(&mut self.chain),
                 counters: links.board.counters(Kind::Interceptor, &self.name),
             }),
-            false => inlet,
         };
         let (name, mut sink, counters) = match self.tail {
-            Tail::Output => {
-                let origin = channel.map(|channel| channel.id()).unwrap_or_default();
-                let outlet = links.output(&self.name, origin)?;
-                // Who wrote a recording sends nothing again: a refused batch must be held here.
-                let outlet: Arc<dyn Outlet> = match is_recording {
-                    true => Arc::new(Resend::over(outlet, &self.name, stop)),
-                    false => outlet,
-                };
-                let outlet = match regroup {
-                    Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
-                    None => outlet,
-                };
-                let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, &self.name));
-                return Pump::to(outlet, counters, stop).run(&mut *inlet);
-            }
+            Tail::Output => return relay(&self.name, &mut *inlet, from, regroup, links),
             Tail::Put(name, channel, counters) => {
                 let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
                 (name, sink, counters)
@@ -266,8 +239,16 @@ impl Segment {
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
             let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));
+            let outlet = regrouped(outlet, regroup, stop);
             let pumped = Pump::to(outlet, counters, stop).run(&mut *inlet);
             return worst(vec![pumped, sink.stop()]);
+        }
+        if regroup.is_some() {
+            // Batches that are cut anew need accounts between those of the writer and those of the sink.
+            let pumped = Arc::new(Counters::new(Kind::Interceptor, &self.name));
+            return beside(name, sink, counters, self.rejected, links, |outlet| {
+                Pump::to(regrouped(outlet, regroup, stop), pumped, stop).run(&mut *inlet)
+            });
         }
         let drain = Drain {
             name: &name,
@@ -278,6 +259,41 @@ impl Segment {
         };
         drain.run(&mut *inlet, &mut *sink).map_err(within)
     }
+}
+
+/// How a chain cuts batches anew, if one of its interceptors does.
+fn regroups(chain: &Chain) -> Option<Limits> {
+    chain.iter().find_map(|(_, interceptor)| interceptor.regroups())
+}
+
+/// An outlet in front of which batches are cut anew, if they are.
+fn regrouped(outlet: Arc<dyn Outlet>, limits: Option<Limits>, stop: &Stop) -> Arc<dyn Outlet> {
+    match limits {
+        Some(limits) => Arc::new(Regroup::over(outlet, limits, stop)),
+        None => outlet,
+    }
+}
+
+/// Hand what comes in on to standard output, with acceptances carried back.
+fn relay(
+    name: &str,
+    inlet: &mut dyn Inlet,
+    from: Option<(Arc<dyn Channel>, Arc<Counters>)>,
+    regroup: Option<Limits>,
+    links: &Links,
+) -> StageResult {
+    let stop = &links.stop;
+    let from_input = from.is_none();
+    let (channel, counted) = from.unzip();
+    let origin = channel.map(|channel| channel.id()).unwrap_or_default();
+    let outlet = links.output(name, origin)?;
+    // Who wrote a recording, or writes with best effort, sends nothing again: a refused batch is held here.
+    let outlet: Arc<dyn Outlet> = match from_input {
+        true => Arc::new(Resend::over(outlet, name, stop)),
+        false => outlet,
+    };
+    let counters = counted.unwrap_or_else(|| links.board.counters(Kind::Interceptor, name));
+    Pump::to(regrouped(outlet, regroup, stop), counters, stop).run(inlet)
 }
 
 /// Run a drain in a thread of its own beside a source, with a queue between them.

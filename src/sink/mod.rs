@@ -1,4 +1,10 @@
-//! Sinks: what takes events to where they go. To add one: a file here, its `mod` line, its line below.
+//! Sinks: what takes events to where they go.
+//!
+//! To add one: write a file here, its `mod` line and its line in the table below, and run
+//! `UPDATE=1 tests/run generated` once, which draws the manual, the completions and the README from it. In the
+//! file stand, in this order, the settings (each field is a flag, its `id` Flume's property, its doc comment the
+//! sentence), `impl Sink` and the tests. [`null`] is the smallest, [`file_roll`] one with real work;
+//! [`crate::stage::Sink`] says what is called when.
 
 pub mod file_roll;
 pub mod logger;
