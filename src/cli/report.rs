@@ -170,10 +170,14 @@ fn totals(stage: &str, board: &Board, started: Instant) -> Totals {
         seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         ..Totals::default()
     };
-    if let Some(first) = all.first() {
+    // Threads begin to count in any order: which stands first and last in the flow is told by the kinds.
+    let first = [Kind::Source, Kind::Interceptor, Kind::Channel, Kind::Sink];
+    let last = [Kind::Sink, Kind::Channel, Kind::Interceptor, Kind::Source];
+    let of = |kind: &Kind| all.iter().rfind(|counters| counters.kind() == *kind);
+    if let Some(first) = first.iter().find_map(of) {
         totals.received = received(first);
     }
-    if let Some(last) = all.last() {
+    if let Some(last) = last.iter().find_map(of) {
         (totals.sent, totals.accepted) = sent_and_accepted(last);
     }
     for counters in &all {
