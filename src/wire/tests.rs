@@ -242,3 +242,13 @@ fn salted_header_is_not_one_of_another_segment() {
         Err(Fault::HeaderCrc { .. })
     ));
 }
+
+#[test]
+fn numbers_in_a_hello_that_are_not_known_are_handed_on_as_they_are() {
+    let payload = format!("{{\"version\":1,\"big\":{},\"small\":0.1}}", "8".repeat(78));
+    let header = FrameHeader::new(Kind::Hello, payload.as_bytes()).encode(0);
+    let frames = read_all(&[&header[..], payload.as_bytes()].concat()[..]).unwrap();
+    let hello = Hello::from_frame(&frames[0]).unwrap();
+    let again = read_all(&hello.encode()[..]).unwrap();
+    assert_eq!(Hello::from_frame(&again[0]).unwrap(), hello);
+}
