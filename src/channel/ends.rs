@@ -3,7 +3,7 @@
 use super::{Channel, ChannelError, Taken};
 use crate::ack::{Outcome, Promise, Refusal};
 use crate::event::Batch;
-use crate::exit::{StageError, StageResult};
+use crate::exit::StageError;
 use crate::link::{Inlet, Next, Outlet, SendError, Unsettled, Wait};
 use crate::metrics::{Count, Counters};
 use crate::say;
@@ -391,11 +391,4 @@ pub fn opened<T>(result: Result<T, ChannelError>) -> Result<T, StageError> {
         ChannelError::Full(why) => StageError::Temporary(why),
         other => StageError::Failed(other.to_string()),
     })
-}
-
-/// What a stage that only opened a channel has to say at its end.
-pub fn closed(channel: &dyn Channel) -> StageResult {
-    channel
-        .sync_takes()
-        .map_err(|error| StageError::Failed(format!("the channel cannot be closed: {error}")))
 }

@@ -4,7 +4,7 @@ use crate::exit::StageError;
 use crate::flow::{Durability, Options};
 use crate::link::Window;
 use crate::stop::Stop;
-use crate::value::{Millis, Seconds, Size};
+use crate::value::{Seconds, Size};
 use crate::wire::Compression;
 use std::path::PathBuf;
 
@@ -144,9 +144,4 @@ pub fn compression(word: &str) -> Compression {
         "zstd" => Compression::Zstd,
         _ => Compression::None,
     }
-}
-
-/// A time by its word, for those who have no clap at hand.
-pub fn millis(word: &str) -> Result<std::time::Duration, String> {
-    word.parse::<Millis>().map(|time| time.0)
 }

@@ -9,9 +9,8 @@ use crate::fd::{self, FdKind, PolledFd};
 use crate::stop::Stop;
 use crate::wire::{self, FrameReader, Got, Hello, Kind, Order, Refuse, WireError};
 use std::collections::{BTreeSet, VecDeque};
-use std::io::{self, IoSlice, Read};
+use std::io::{IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -537,12 +536,6 @@ impl Inlet for StreamInlet {
     }
 }
 
-/// Connect both ends of a socket pair, for stages that this program starts itself.
-pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (one, other) = UnixStream::pair()?;
-    Ok((one.into(), other.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -550,15 +543,17 @@ mod tests {
     use crate::event::Event;
     use crate::link::outlet::{OutletOptions, Reply};
     use crate::link::{Outlet, StreamOutlet};
+    use std::os::unix::net::UnixStream;
 
     #[test]
     fn settler_from_before_the_hello_tells_the_writer() {
         let stop = Stop::new(Duration::from_secs(5)).unwrap();
-        let (near, far) = socket_pair().unwrap();
+        let (near, far) = UnixStream::pair().unwrap();
         let me = Identity::of_stage("test");
-        let mut inlet = StreamInlet::open(far, InletOptions::new(me.clone(), "it"), &stop).unwrap();
+        let mut inlet = StreamInlet::open(far.into(), InletOptions::new(me.clone(), "it"), &stop).unwrap();
         let settler = inlet.settler();
-        let outlet = StreamOutlet::open(near, OutletOptions::new(me, Reply::SelfSocket), &stop).unwrap();
+        let outlet =
+            StreamOutlet::open(near.into(), OutletOptions::new(me, Reply::SelfSocket), &stop).unwrap();
         let receipt = outlet.send(Batch::single(&Event::new("x"))).unwrap();
         outlet.flush().unwrap();
         let Ok(Next::Delivery(delivery)) = inlet.next(Wait::Forever) else {
@@ -575,11 +570,11 @@ mod tests {
     fn acceptance_does_not_count_over_a_refusal_that_could_not_be_told() {
         let stop = Stop::new(Duration::ZERO).unwrap();
         stop.stop();
-        let (near, far) = socket_pair().unwrap();
+        let (near, far) = UnixStream::pair().unwrap();
         let block = [0; 4096];
         while fd::write_now(near.as_fd(), &[IoSlice::new(&block)]).is_ok() {}
         let mut accounts = Accounts {
-            socket: Some(Arc::new(near)),
+            socket: Some(Arc::new(near.into())),
             stop: Some(stop),
             ..Default::default()
         };
