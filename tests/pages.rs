@@ -162,3 +162,14 @@ fn cat_prints_one_json_object_a_line() {
         .collect();
     assert_eq!(bodies, ["a", "b"]);
 }
+
+#[test]
+fn tool_in_a_pipeline_is_told_where_it_belongs() {
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_flume"))
+        .args(["run", "source seq | cat"])
+        .timeout(std::time::Duration::from_secs(20))
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains("flume run '...' | flume cat"));
+    check_hint("source stdin --batch-size 0", "--batch-size");
+}

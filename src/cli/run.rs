@@ -2,7 +2,7 @@
 
 use super::options::{self, Common, Taking, Writing};
 use super::report::run_watched;
-use super::{Ended, KINDS, Tool, parts, words};
+use super::{Ended, KINDS, TOOLS, Tool, parts, words};
 use crate::component::nearest;
 use crate::exit::StageError;
 use crate::flow::Flow;
@@ -87,8 +87,12 @@ fn read_part(words: &[String]) -> anyhow::Result<(String, crate::flow::Part)> {
         return Err(StageError::Usage("it is empty".into()).into());
     };
     if !KINDS.contains(&kind.as_str()) {
-        let hint = nearest(kind, KINDS.iter().copied()).map(|near| format!("; did you mean \"{near}\"?"));
-        let hint = hint.unwrap_or_else(|| format!("; there are {}", KINDS.join(", ")));
+        let tool = TOOLS.iter().any(|tool| tool.name == kind);
+        let hint = match nearest(kind, KINDS.iter().copied()) {
+            _ if tool => format!("; it is a tool of its own: flume run '...' | flume {kind}"),
+            Some(near) => format!("; did you mean \"{near}\"?"),
+            None => format!("; there are {}", KINDS.join(", ")),
+        };
         return Err(StageError::Usage(format!("\"{kind}\" is no kind of component{hint}")).into());
     }
     let Some((name, rest)) = rest.split_first() else {

@@ -201,6 +201,9 @@ impl FileRoll {
             let path = self.directory.display();
             StageError::Failed(format!("sink.directory {path} {what}: {why}"))
         };
+        if self.directory.exists() && !self.directory.is_dir() {
+            return Err(failed("cannot be used", &"it is no directory"));
+        }
         create_directory(&self.directory).map_err(|error| failed("cannot be created", &error))?;
         recover::complete_leftovers(&self.directory).map_err(|error| failed("cannot be read", &error))?;
         self.names = Some(names.clone());

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 #[derive(clap::Args, Debug, Clone)]
 pub struct Batches {
     /// Events in a batch at most.
-    #[arg(long, id = "batchSize", default_value = "1000", value_name = "EVENTS")]
+    #[arg(long, id = "batchSize", default_value = "1000", value_name = "EVENTS",
+          value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: u32,
     /// Encoded bytes in a batch at most; a larger event is a batch of its own.
     #[arg(long, id = "batchBytes", default_value = "256KiB", value_name = "SIZE")]
