@@ -6,14 +6,17 @@ use super::disk::DiskFile;
 use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
 use super::segment::{self, Ready, Totals};
+use super::shm::now_ns;
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
+/// How often is looked whether the segment is still there, where nothing is synced.
+const LOOK_NS: u64 = 20_000_000;
 
 /// A segment that we made, as whoever syncs and publishes sees it.
 pub struct Segment {
@@ -25,6 +28,8 @@ pub struct Segment {
     broken: AtomicBool,
     /// Something was published and not synced yet.
     unsynced: AtomicBool,
+    /// When it was last looked whether it is still there.
+    looked_ns: AtomicU64,
 }
 
 /// The same, as whoever writes sees it. What was written may be ahead of what is published.
@@ -73,12 +78,13 @@ impl Lane {
     /// Make a segment. The index comes first, so that whoever sees the segment of a living putter finds it;
     /// the segment counts when its name is synced, and only then is anything put into it.
     pub fn create(core: &Core) -> Result<Lane, ChannelError> {
+        core.check_there()?;
         let numbers = core.place.numbers();
         let number = core
             .table
             .draw_number(&core.place, &*core.disk)
             .map_err(|error| failed("set segment numbers aside in", &numbers, &error))?;
-        let dir = (number % core.place.data.len() as u64) as usize;
+        let dir = core.place.dir_of(number);
         let path = core.place.segment(dir, number);
         let index_path = core.table.index_path(number);
         let index = make_index(core, number, &index_path)
@@ -98,6 +104,7 @@ impl Lane {
             index,
             broken: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
+            looked_ns: AtomicU64::new(0),
         };
         Ok(Lane {
             segment: Arc::new(segment),
@@ -208,6 +215,7 @@ impl Group {
             segment.seal(core);
             return Err(failed("sync", &segment.path, &error));
         }
+        segment.check_there(core)?;
         for (frame, entry) in (self.first..).zip(&self.entries) {
             segment.index.set_entry(frame, *entry);
         }
@@ -222,6 +230,23 @@ impl Group {
 }
 
 impl Segment {
+    /// The file still has a name: what is written to one without goes nowhere. Looked at before each answer that
+    /// promises something, otherwise now and then.
+    fn check_there(&self, core: &Core) -> Result<(), ChannelError> {
+        let (now, last) = (now_ns(), self.looked_ns.load(Ordering::Relaxed));
+        if core.config.sync != Sync::Always && now < last + LOOK_NS {
+            return Ok(());
+        }
+        self.looked_ns.store(now, Ordering::Relaxed);
+        match self.file.identity() {
+            Ok((_, false)) => {
+                self.broken.store(true, Ordering::SeqCst);
+                Err(core.removed())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Nothing more may be written to it.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)

@@ -8,21 +8,23 @@
 //! | what | in this order | why it is safe |
 //! |---|---|---|
 //! | marker | hidden file, sync, link, sync of the directory; only then anything else | a directory without a marker is empty or somebody else's |
+//! | attach (`table`) | a slot's lock, then a look at the door; alone: the door's lock, then a look at the slots, then a table of another mount is renamed away and made anew | one of the two sees the other and lets go; where somebody lives the table is right, where nobody does it can be rebuilt |
 //! | number (`table`) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
 //! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
-//! | put (`put`) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
+//! | put (`put`) | one write, fdatasync, a look whether the file still has a name, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
 //! | failed sync | cut off and seal at `committed`, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
 //! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
 //! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
+//! | index without a segment (`recover`) | its putter is dead, and then there is still no segment: removed at the next attach | the dead make no segment; the other way round one that was made in between would lose its index |
 //! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
-//! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place` and
+//! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place`, `mount` and
 //! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
@@ -32,6 +34,7 @@ mod core;
 mod disk;
 mod index;
 mod lane;
+mod mount;
 mod place;
 mod put;
 mod recover;
@@ -218,6 +221,7 @@ impl FileChannel {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
+        recover::remove_leftovers(&inner.core)?;
         Inner::start(&inner, lease)?;
         Ok(Arc::new(FileChannel { inner }))
     }
@@ -388,7 +392,7 @@ impl Drop for Inner {
         self.lessee.stop();
         self.putter.close(&self.core);
         self.keep();
-        if self.role != Role::Put {
+        if self.role != Role::Put && self.core.table.is_there() {
             self.log.close(&self.core);
         }
     }
@@ -452,7 +456,11 @@ impl Channel for FileChannel {
         let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
             let seen = bell.look();
-            let foreign = match inner.look()? {
+            let looked = inner.look().or_else(|error| {
+                inner.core.check_there()?;
+                Err(error)
+            });
+            let foreign = match looked? {
                 (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
                     Some(delivery) => return Ok(Taken::Delivery(delivery)),
                     None => continue,
@@ -465,6 +473,7 @@ impl Channel for FileChannel {
             if woken || left.is_some_and(|left| left.is_zero()) {
                 return Ok(Taken::Empty);
             }
+            inner.core.check_there()?;
             let sweep = foreign.then_some(take::SWEEP);
             bell.sleep(seen, left.into_iter().chain(sweep).min());
         }
