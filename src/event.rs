@@ -710,20 +710,27 @@ impl BatchBuilder {
         self.count += count;
     }
 
-    /// The event with a header behind its own, which it has not.
+    /// The event with headers behind its own, none of which it has.
     #[inline(always)]
-    pub(crate) fn push_entry(&mut self, event: EventRef<'_>, entry: &Entry) {
+    pub(crate) fn push_entries(&mut self, event: EventRef<'_>, entries: &Entries) {
+        if entries.is_empty() {
+            return self.push_encoded(event);
+        }
         let block = usual_block(&event.raw[..event.map]);
-        let head = block.and_then(|(entries, start)| {
+        let head = block.and_then(|(count, start)| {
             let old = event.map - 1 - start;
-            usual_head(entries + 1, old + entry.size).map(|head| (head, start, old))
+            usual_head(count + entries.count, old + entries.size).map(|head| (head, start, old))
         });
         let Some(((head, length), start, old)) = head else {
-            return self.push_appended(event, &[(&entry.name, &entry.value)], event.body);
+            let all: Vec<_> = event
+                .headers()
+                .chain(entries.headers().take(entries.count))
+                .collect();
+            return self.push(all.into_iter(), event.body);
         };
         put_front::<3>(&mut self.slab, &head, length);
         put_front::<FRONT>(&mut self.slab, &event.raw[start..], old);
-        put_front::<FRONT>(&mut self.slab, &entry.encoded, entry.size + 1);
+        put_front::<FRONT>(&mut self.slab, &entries.encoded, entries.size + 1);
         self.slab.extend_from_slice(&event.raw[event.map..]);
         self.count += 1;
     }
@@ -751,43 +758,82 @@ impl Drop for BatchBuilder {
     }
 }
 
-/// A header that is set on many events, encoded once.
+/// Headers as they stand in a map, to be set on events that have none of their names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Entry {
-    name: Vec<u8>,
-    value: Vec<u8>,
-    /// As it stands in a map, the zero behind the last entry, and zeros to copy it in one piece.
+pub(crate) struct Entries {
+    /// The entries, and once closed the zero behind the last and more of them to copy it in one piece.
     encoded: Vec<u8>,
-    /// Bytes without these zeros.
+    /// Bytes of the entries.
     size: usize,
+    count: usize,
 }
 
-impl Entry {
-    pub fn new(name: &[u8], value: &[u8]) -> Entry {
-        let mut encoded = Vec::new();
-        put_bytes(&mut encoded, name);
-        put_bytes(&mut encoded, value);
-        let size = encoded.len();
-        encoded.resize((size + 1).max(FRONT), 0);
-        Entry {
-            name: name.to_vec(),
-            value: value.to_vec(),
-            encoded,
-            size,
-        }
+impl Entries {
+    /// One header.
+    pub fn one(name: &[u8], value: &[u8]) -> Entries {
+        let mut entries = Entries::default();
+        entries.add(&Name::new(name), value, value.len());
+        entries.close();
+        entries
     }
 
-    pub fn name(&self) -> &[u8] {
-        &self.name
+    /// None any more.
+    pub fn clear(&mut self) {
+        self.encoded.clear();
+        self.count = 0;
     }
 
-    pub fn value(&self) -> &[u8] {
-        &self.value
+    /// One more, whose value is the first bytes of `text`, so many of them.
+    #[inline(always)]
+    pub fn add(&mut self, name: &Name, text: &[u8], length: usize) {
+        put_front::<16>(&mut self.encoded, &name.encoded, name.size);
+        put_long(&mut self.encoded, length as i64);
+        put_front::<32>(&mut self.encoded, text, length);
+        self.count += 1;
+    }
+
+    /// That is all.
+    #[inline(always)]
+    pub fn close(&mut self) {
+        self.size = self.encoded.len();
+        self.encoded.extend_from_slice(&[0; FRONT]);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Bytes that an event grows by at most, with what a longer head of its map takes.
     pub fn room(&self) -> usize {
-        self.size + 4
+        self.size + 8
+    }
+
+    fn headers(&self) -> Headers<'_> {
+        Headers {
+            cursor: Cursor {
+                bytes: &self.encoded,
+                at: 0,
+            },
+            left: self.count as u64,
+        }
+    }
+}
+
+/// The name of a header, encoded once.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    encoded: Vec<u8>,
+    /// Bytes without the zeros behind, which are there to copy it in one piece.
+    size: usize,
+}
+
+impl Name {
+    pub fn new(name: &[u8]) -> Name {
+        let mut encoded = Vec::new();
+        put_bytes(&mut encoded, name);
+        let size = encoded.len();
+        encoded.resize(size.max(16), 0);
+        Name { encoded, size }
     }
 }
 
@@ -1023,21 +1069,32 @@ mod tests {
         }
 
         #[test]
-        fn entry_is_what_a_map_would_hold(event in any_event(), value: Vec<u8>, more: u8, form in 0..3) {
-            let name = format!("name {}", "n".repeat(usize::from(more)));
-            let entry = Entry::new(name.as_bytes(), &value);
+        fn entries_are_what_a_map_would_hold(
+            event in any_event(),
+            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..90), 0..70),
+            more: u8,
+            form in 0..3,
+        ) {
+            let name = |at: usize| format!("name {at} {}", "n".repeat(usize::from(more)));
+            let mut entries = Entries::default();
+            let mut expected = event.clone();
+            for (at, value) in values.iter().enumerate() {
+                let text = [&value[..], b"what follows in the text that the value is a part of"].concat();
+                entries.add(&Name::new(name(at).as_bytes()), &text, value.len());
+                expected.set_header(name(at), value);
+            }
+            entries.close();
             let batch = match form {
                 0 => Batch::single(&event),
                 form => Batch::from_encoded(in_blocks(&event, form == 1).into(), 1),
             };
             let mut builder = BatchBuilder::new();
-            let source = batch.events().next().unwrap().unwrap();
-            builder.push_entry(source, &entry);
-            prop_assert!(builder.bytes() <= batch.bytes() + entry.room());
+            builder.push_entries(batch.events().next().unwrap().unwrap(), &entries);
+            prop_assert!(builder.bytes() <= batch.bytes() + entries.room());
             builder.push_run(batch.encoded(), 1);
             let out = builder.finish();
             prop_assert_eq!(out.check(), Ok(()));
-            prop_assert_eq!(events(&out), vec![event.clone().with_header(&name, &value), event]);
+            prop_assert_eq!(events(&out), vec![expected, event]);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! `host`: the agent's own host on every event (Flume's HostInterceptor).
 
 use super::{push_header, with_header};
-use crate::event::{Batch, BatchBuilder, Entry, EventRef};
+use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::{StageError, StageResult};
 use crate::say;
 use crate::stage::Interceptor;
@@ -57,11 +57,10 @@ impl Interceptor for Host {
     }
 
     fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
-        let Some(host) = &self.host else {
-            return Ok(batch);
-        };
-        let entry = Entry::new(self.host_header.as_bytes(), host.as_bytes());
-        with_header(batch, &entry, self.preserve_existing)
+        match &self.host {
+            Some(host) => with_header(batch, &self.host_header, host, self.preserve_existing),
+            None => Ok(batch),
+        }
     }
 }
 

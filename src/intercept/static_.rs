@@ -1,7 +1,7 @@
 //! `static`: the same header on every event (Flume's StaticInterceptor).
 
 use super::{push_header, with_header};
-use crate::event::{Batch, BatchBuilder, Entry, EventRef};
+use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::StageError;
 use crate::stage::Interceptor;
 
@@ -27,7 +27,6 @@ impl Interceptor for Static {
     }
 
     fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
-        let entry = Entry::new(self.key.as_bytes(), self.value.as_bytes());
-        with_header(batch, &entry, self.preserve_existing)
+        with_header(batch, &self.key, &self.value, self.preserve_existing)
     }
 }

@@ -1,7 +1,7 @@
 //! `timestamp`: when an event came, in milliseconds (Flume's TimestampInterceptor).
 
 use super::{push_header, with_header};
-use crate::event::{Batch, BatchBuilder, Entry, EventRef};
+use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::StageError;
 use crate::stage::Interceptor;
 
@@ -34,8 +34,7 @@ impl Interceptor for Timestamp {
 
     /// The clock is read once for a batch, whose events pass at one moment.
     fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
-        let entry = Entry::new(self.header_name.as_bytes(), now().as_bytes());
-        with_header(batch, &entry, self.preserve_existing)
+        with_header(batch, &self.header_name, &now(), self.preserve_existing)
     }
 }
 
