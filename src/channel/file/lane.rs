@@ -5,13 +5,14 @@ use super::core::Core;
 use super::disk::DiskFile;
 use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
+use super::rigged::{Bug, planted};
 use super::segment::{self, Ready, Totals};
 use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
@@ -24,8 +25,12 @@ pub struct Segment {
     index: Index,
     /// Of no more use: nothing that is written to it now counts.
     broken: AtomicBool,
+    /// No more room, or nobody knows what stands behind what is there: the next put goes elsewhere.
+    spent: AtomicBool,
     /// Something was published and not synced yet.
     unsynced: AtomicBool,
+    /// Frames that have to be on the disk.
+    synced: AtomicU32,
 }
 
 /// The same, as whoever writes sees it. What was written may be ahead of what is published.
@@ -103,12 +108,21 @@ impl Lane {
             None => cap_of_new(core, most),
         };
         let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
-        let index = make_index(core, number, cap, &index_path)
-            .map_err(|error| failed("make the index", &index_path, &error))?;
-        let made = match spare {
+        let make = || match spare {
             Some(spare) => spare.become_segment(core, dir, &path, number, cap),
             None => {
                 check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, number, &path, cap))
+            }
+        };
+        let index = || {
+            let made = make_index(core, number, cap, &index_path);
+            made.map_err(|error| failed("make the index", &index_path, &error))
+        };
+        let (index, made) = match planted(Bug::SegmentBeforeIndex) {
+            false => (index()?, make()),
+            true => {
+                let made = make();
+                (index()?, made)
             }
         };
         let file = made.inspect_err(|_| {
@@ -123,7 +137,9 @@ impl Lane {
             file,
             index,
             broken: AtomicBool::new(false),
+            spent: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
+            synced: AtomicU32::new(0),
         };
         Ok(Lane {
             segment: Arc::new(segment),
@@ -187,16 +203,18 @@ impl Lane {
     /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
     pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
         let segment = &self.segment;
-        // What is published is synced; what was written behind it may be torn together with this.
-        let synced = segment.index.committed();
+        // What is not synced may be torn together with this, published or not.
+        let synced = segment.synced.load(Ordering::SeqCst);
         let (file, number) = (&*segment.file, segment.number);
         match segment::write_group(file, number, self.frames, synced, self.at, puts) {
             Ok(entries) => Ok(self.written(entries)),
             Err(error) => {
-                // A whole frame of a put that failed must not be found if we die now.
+                // What is there of it must not be found, neither if we die now nor behind what is written
+                // over its first frame: the next put goes into another segment.
+                segment.spent.store(true, Ordering::SeqCst);
                 let blank = [0; crate::wire::HEADER];
-                if file.write_at(&mut [IoSlice::new(&blank)], self.at).is_err() {
-                    segment.broken.store(true, Ordering::SeqCst);
+                if !planted(Bug::FailedWriteNotBlanked) {
+                    let _ = file.write_at(&mut [IoSlice::new(&blank)], self.at);
                 }
                 Err(failed("write", &segment.path, &error))
             }
@@ -234,31 +252,47 @@ impl Group {
             let why = format!("cannot sync {path}: the sync before this one failed");
             return Err(ChannelError::Failed(why));
         }
+        if planted(Bug::PublishedBeforeSync) {
+            self.publish(core);
+        }
         if core.config.sync == Sync::Always
+            && !planted(Bug::PutNotSynced)
             && let Err(error) = segment.file.sync()
+            && !planted(Bug::FailedSyncIgnored)
         {
-            segment.broken.store(true, Ordering::SeqCst);
-            // At once: if we die now, nobody finds what was refused.
-            segment.seal(core);
+            if !planted(Bug::SegmentUsedAfterFailedSync) {
+                segment.broken.store(true, Ordering::SeqCst);
+                // At once: if we die now, nobody finds what was refused.
+                segment.seal(core);
+            }
             return Err(failed("sync", &segment.path, &error));
         }
+        self.publish(core);
+        Ok(())
+    }
+
+    fn publish(&self, core: &Core) {
+        let segment = &*self.segment;
         for (frame, entry) in (self.first..).zip(&self.entries) {
             segment.index.set_entry(frame, *entry);
         }
         let frames = self.first + self.entries.len() as u32;
-        segment
-            .unsynced
-            .store(core.config.sync != Sync::Always, Ordering::SeqCst);
+        if core.config.sync != Sync::Always {
+            segment.unsynced.store(true, Ordering::SeqCst);
+        }
+        // Where nobody ever syncs, what is published counts as synced: what is missing later is reported.
+        if !matches!(core.config.sync, Sync::Every(_)) {
+            segment.synced.store(frames, Ordering::SeqCst);
+        }
         segment.index.commit(frames, self.amount);
         core.table.put_bell().ring();
-        Ok(())
     }
 }
 
 impl Segment {
     /// Nothing more may be written to it.
     pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::SeqCst)
+        self.broken.load(Ordering::SeqCst) || self.spent.load(Ordering::SeqCst)
     }
 
     /// Something in it is published and not synced.
@@ -271,26 +305,36 @@ impl Segment {
         if !self.unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
+        let frames = self.index.committed();
         self.file.sync().map_err(|error| {
             self.broken.store(true, Ordering::SeqCst);
             failed("sync", &self.path, &error)
-        })
+        })?;
+        self.synced.store(frames, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Append no more. What was not published is cut off, and the totals are noted for who counts later;
     /// both are only help, so that their failure is none. No group that is still to be published may be on
     /// its way. Once more does no harm.
     pub fn seal(&self, core: &Core) {
-        let totals = Totals {
-            frames: self.index.committed(),
-            amount: self.index.amount_in(),
-        };
-        let _ = segment::write_totals(&*self.file, self.number, totals);
-        let _ = self.file.truncate(self.index.end());
         if core.config.sync != Sync::Never
             && let Err(error) = self.sync()
         {
             (core.report)(&error.to_string());
+        }
+        let totals = Totals {
+            frames: self.index.committed(),
+            amount: self.index.amount_in(),
+            synced: self.synced.load(Ordering::SeqCst),
+        };
+        let _ = segment::write_totals(&*self.file, self.number, totals);
+        if !planted(Bug::RefusedNotCutOff) {
+            let _ = self.file.truncate(self.index.end());
+            if self.is_broken() {
+                // What was refused stays away after a power cut as well, as far as this disk still works.
+                let _ = self.file.sync();
+            }
         }
         self.index.seal();
         core.table.put_bell().ring_for_sleepers();
@@ -324,7 +368,10 @@ fn make_file(
         .reserve(0, segment::HEAD)
         .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))
         .and_then(|()| file.sync())
-        .and_then(|()| core.disk.sync_dir(&core.place.data[dir]));
+        .and_then(|()| match planted(Bug::SegmentNameNotSynced) {
+            false => core.disk.sync_dir(&core.place.data[dir]),
+            true => Ok(()),
+        });
     match ready {
         Ok(()) => Ok(file),
         Err(error) => {

@@ -23,8 +23,8 @@
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
-//! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place` and
-//! `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
+//! `place` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
 mod browse;
@@ -37,6 +37,7 @@ mod place;
 mod put;
 mod recover;
 mod registry;
+mod rigged;
 mod segment;
 pub mod settings;
 mod shm;
@@ -56,13 +57,14 @@ use self::index::{ACCEPTED, Index, WAITING};
 use self::place::Place;
 use self::put::{Putter, lock};
 use self::registry::Registry;
+use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
 use super::{Channel, ChannelError, Fill, Taken};
 use crate::ack::{Delivery, Refusal, Settle};
 use crate::event::Batch;
 use crate::wire::Compression;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -162,7 +164,7 @@ struct Inner {
     putter: Putter,
     log: accept::AcceptLog,
     /// Segments of which something was accepted since the last log.
-    touched: Mutex<HashMap<u64, Arc<Index>>>,
+    touched: Mutex<BTreeMap<u64, Arc<Index>>>,
     /// Segments were removed and their directory not synced since.
     removed: AtomicBool,
     /// The log failed, and that was said.
@@ -173,6 +175,9 @@ struct Inner {
     finished: AtomicBool,
     keeper: Clerk,
     lessee: Clerk,
+    /// As if the process had been killed.
+    #[cfg(test)]
+    abandoned: AtomicBool,
 }
 
 impl FileChannel {
@@ -182,6 +187,18 @@ impl FileChannel {
     }
 
     fn open_on(
+        config: Config,
+        role: Role,
+        disk: Arc<dyn Disk>,
+        lease: Duration,
+    ) -> Result<Arc<FileChannel>, ChannelError> {
+        let channel = FileChannel::open_still(config, role, disk, lease)?;
+        Inner::start(&channel.inner, lease)?;
+        Ok(channel)
+    }
+
+    /// Open without the threads that log, sync and renew the lease now and then.
+    fn open_still(
         mut config: Config,
         role: Role,
         disk: Arc<dyn Disk>,
@@ -192,7 +209,10 @@ impl FileChannel {
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
         let table = Table::attach(&place, &*disk, lease)?;
-        let accepted = accept::read_all(&place.acceptances(), &*disk)?;
+        let accepted = match planted(Bug::LogsNotRead) {
+            false => accept::read_all(&place.acceptances(), &*disk)?,
+            true => accept::Accepted::new(),
+        };
         let core = Core {
             report: config.report.clone(),
             config,
@@ -215,6 +235,8 @@ impl FileChannel {
             finished: AtomicBool::new(false),
             keeper: Clerk::default(),
             lessee: Clerk::default(),
+            #[cfg(test)]
+            abandoned: AtomicBool::new(false),
         });
         if role != Role::Put {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
@@ -224,7 +246,6 @@ impl FileChannel {
             inner.core.table.want_spares(spare::WANTED);
         }
         spare::clear(&inner.core);
-        Inner::start(&inner, lease)?;
         Ok(Arc::new(FileChannel { inner }))
     }
 
@@ -264,6 +285,14 @@ impl Inner {
             .map_err(told)
     }
 
+    /// Nothing that it still does has an effect: in a test it was killed.
+    fn is_abandoned(&self) -> bool {
+        #[cfg(test)]
+        return self.abandoned.load(Ordering::SeqCst);
+        #[cfg(not(test))]
+        false
+    }
+
     fn has_to_keep(&self) -> bool {
         let syncs = matches!(self.core.config.sync, Sync::Every(_));
         self.removed.load(Ordering::SeqCst)
@@ -273,7 +302,7 @@ impl Inner {
 
     /// What is done each 100 ms while there is something to do.
     fn keep(&self) {
-        if matches!(self.core.config.sync, Sync::Every(_)) {
+        if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
             self.putter.sync(&self.core);
         }
         match self.log_takes() {
@@ -294,7 +323,7 @@ impl Inner {
             lock(&self.touched).extend(touched);
             return Err(told(error));
         }
-        if self.removed.swap(false, Ordering::SeqCst) {
+        if self.removed.swap(false, Ordering::SeqCst) && !planted(Bug::RemovalNotSynced) {
             let synced = self.core.sync_data_dirs();
             synced
                 .inspect_err(|_| self.removed.store(true, Ordering::SeqCst))
@@ -328,7 +357,9 @@ impl Inner {
 
     /// A frame waits again, behind the place where takers look.
     fn came_back(&self) {
-        self.core.table.rewinds().fetch_add(1, Ordering::SeqCst);
+        if !planted(Bug::RefusedNotAnnounced) {
+            self.core.table.rewinds().fetch_add(1, Ordering::SeqCst);
+        }
         self.core.table.put_bell().ring();
     }
 
@@ -396,6 +427,9 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.keeper.stop();
         self.lessee.stop();
+        if self.is_abandoned() {
+            return;
+        }
         self.putter.close(&self.core);
         self.keep();
         if self.role != Role::Put {
@@ -414,6 +448,9 @@ struct Ticket {
 
 impl Settle for Ticket {
     fn accept(self: Box<Self>) {
+        if self.inner.is_abandoned() {
+            return;
+        }
         if take::settle(&self.claimed, ACCEPTED) {
             self.inner.accepted(&self.claimed);
         } else {
@@ -429,6 +466,9 @@ impl Settle for Ticket {
     }
 
     fn refuse(self: Box<Self>, _: Refusal) {
+        if self.inner.is_abandoned() {
+            return;
+        }
         if take::settle(&self.claimed, WAITING) {
             self.inner.came_back();
         }

@@ -3,10 +3,12 @@
 //! Nothing here needs a lock or a leader. An index is linked under its name and the first one wins; what
 //! salvagers store is a function of a file that does not change any more, so they may all store it.
 
+use super::Sync;
 use super::core::Core;
 use super::disk::DiskFile;
 use super::index::{ACCEPTED, Amount, Index, Maker};
 use super::place::failed;
+use super::rigged::{Bug, planted};
 use super::segment::{self, Head, Scan};
 use super::spare;
 use crate::channel::ChannelError;
@@ -137,7 +139,7 @@ fn look_for_loss(head: &Head, scan: &mut Scan) {
         scan.damage.push("its head is damaged".into());
     }
     let found = scan.entries.len() as u32;
-    if let Some(totals) = head.totals.filter(|totals| totals.frames > found) {
+    if let Some(totals) = head.totals.filter(|totals| totals.synced > found) {
         let why = scan.torn.take().unwrap_or_else(|| "zeros".into());
         scan.damage.push(format!(
             "the last {} of its {} frames are lost: {why}",
@@ -189,11 +191,16 @@ fn tell(core: &Core, dir: usize, number: u64, scan: &Scan) {
     }
 }
 
-/// Show the whole frames that a dead putter wrote and did not publish, and seal its segment.
-pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
+/// Show the whole frames that a dead putter wrote and did not publish, and seal its segment. It may have
+/// died before its sync, so they are synced first: what was given out must not come to half of a put by a
+/// power cut. If that fails they are left out, since nobody was promised anything.
+pub fn salvage(core: &Core, number: u64, opened: &Opened) -> io::Result<()> {
     let index = &opened.index;
     let start = index.committed();
-    let scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    let mut scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    if core.config.sync != Sync::Never && !scan.entries.is_empty() && opened.file.sync().is_err() {
+        scan.entries.clear();
+    }
     let mut sum = Amount::default();
     for frame in 0..start {
         let entry = index.entry(frame);
@@ -219,8 +226,12 @@ pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
 
 /// Put a drained segment away: a sound one is deleted, a damaged one goes to the quarantine. The segment
 /// goes first and its index second, or else somebody would make the index anew with everything waiting.
-pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) {
+/// False if the segment is still there.
+pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) -> bool {
     let path = core.place.segment(dir, number);
+    if planted(Bug::IndexDeletedFirst) {
+        let _ = std::fs::remove_file(core.table.index_path(number));
+    }
     let gone = match index.is_damaged() {
         false => match spare::keep(core, dir, number) {
             Ok(true) => Ok(()),
@@ -233,9 +244,11 @@ pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) {
     match gone {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             (core.report)(&failed("put away", &path, &error).to_string());
+            false
         }
         _ => {
             let _ = std::fs::remove_file(core.table.index_path(number));
+            true
         }
     }
 }

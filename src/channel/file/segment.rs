@@ -6,11 +6,13 @@
 //! - upper half: frames that were synced when this one was written. A bad spot at or behind all that any
 //!   whole frame behind it calls synced may never have been: a torn tail. One before that was on the disk,
 //!   and is damage.
-//! - lower half: frames of the same put that still follow. A put at the end of the file counts only when
-//!   its last frame is there, so that a transaction is never half visible.
+//! - lower half: frames of the same put that came before, and frames that still follow, in 16 bits each. A
+//!   put at the end of the file counts only when its last frame is there, and behind a bad spot only when its
+//!   first one is, so that a transaction is never half visible.
 
 use super::disk::DiskFile;
 use super::index::{Amount, Entry};
+use super::rigged::{Bug, planted};
 use crate::event::Batch;
 use crate::slab;
 use crate::wire::{self, Fault, Frame, FrameHeader, HEADER, Kind, MAGIC};
@@ -41,8 +43,8 @@ pub fn cap_for(segment_bytes: u64) -> u32 {
 }
 
 /// What `sequence` holds; see the head of this module.
-pub fn sequence(synced: u32, follow: u32) -> u64 {
-    u64::from(synced) << 32 | u64::from(follow)
+pub fn sequence(synced: u32, before: u16, follow: u16) -> u64 {
+    u64::from(synced) << 32 | u64::from(before) << 16 | u64::from(follow)
 }
 
 fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
@@ -75,6 +77,8 @@ pub struct Totals {
     pub frames: u32,
     /// Events and bytes in them.
     pub amount: Amount,
+    /// Of the frames, how many were synced by then: if fewer are found, some were lost.
+    pub synced: u32,
 }
 
 /// Write the totals. Not synced: they are a help, and a hint at what should be there.
@@ -83,6 +87,7 @@ pub fn write_totals(file: &dyn DiskFile, number: u64, totals: Totals) -> io::Res
     bytes.extend_from_slice(&totals.frames.to_le_bytes());
     bytes.extend_from_slice(&totals.amount.events.to_le_bytes());
     bytes.extend_from_slice(&totals.amount.bytes.to_le_bytes());
+    bytes.extend_from_slice(&totals.synced.to_le_bytes());
     file.write_at(&mut [IoSlice::new(&checked(bytes, number))], AT_TOTALS)
 }
 
@@ -110,12 +115,13 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
     let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     let at = AT_TOTALS as usize;
-    let totals = is_whole(&TOTALS_MAGIC, at, 8 + 20 + 12).then(|| Totals {
+    let totals = is_whole(&TOTALS_MAGIC, at, 8 + 24 + 12).then(|| Totals {
         frames: u32_at(at + 8),
         amount: Amount {
             events: u64_at(at + 12),
             bytes: u64_at(at + 20),
         },
+        synced: u32_at(at + 28),
     });
     let whole = is_whole(&HEAD_MAGIC, 0, 28 + 12);
     Ok(Head {
@@ -182,7 +188,8 @@ pub struct Scan {
 struct Found {
     frame: u32,
     synced: u32,
-    follow: u32,
+    before: u16,
+    follow: u16,
     entry: Entry,
 }
 
@@ -243,7 +250,7 @@ impl Walk<'_> {
             )));
         }
         let (said, found) = (header.crc, wire::crc32c(payload));
-        if said != found {
+        if said != found && !planted(Bug::ScanWithoutChecksum) {
             return Ok(Look::Bad(Fault::PayloadCrc { said, found }));
         }
         Ok(self.found(at, &header))
@@ -261,7 +268,8 @@ impl Walk<'_> {
         Look::Frame(Found {
             frame,
             synced: (header.sequence >> 32) as u32,
-            follow: header.sequence as u32,
+            before: (header.sequence >> 16) as u16,
+            follow: header.sequence as u16,
             entry: Entry {
                 offset,
                 length: header.length,
@@ -271,7 +279,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole frame behind a bad spot that was written when frame `index` was synced.
+    /// The next whole first frame of a put behind a bad spot that was written when frame `index` was synced.
     fn written_later(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
         loop {
             let bytes = self.window.bytes(at, WINDOW)?;
@@ -280,7 +288,9 @@ impl Walk<'_> {
                 Some(skip) => {
                     at += skip as u64;
                     match self.look(at)? {
-                        Look::Frame(found) if found.frame >= index && found.synced > index => {
+                        Look::Frame(found)
+                            if found.frame >= index && found.synced > index && found.before == 0 =>
+                        {
                             return Ok(Some((at, found)));
                         }
                         _ => at += 1,
@@ -318,7 +328,7 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
             Look::Frame(found) if found.frame == expected => {
                 at += HEADER as u64 + u64::from(found.entry.length);
                 scan.entries.push(found.entry);
-                if found.follow == 0 {
+                if found.follow == 0 || planted(Bug::HalfPutShown) {
                     whole = scan.entries.len();
                 }
                 continue;
@@ -375,7 +385,7 @@ pub fn write_group(
         for (nth, ready) in put.iter().enumerate() {
             let mut header = ready.header;
             header.origin = position(number, first + entries.len() as u32);
-            header.sequence = sequence(synced, (put.len() - nth - 1) as u32);
+            header.sequence = sequence(synced, nth as u16, (put.len() - nth - 1) as u16);
             headers.push(header.encode(number));
             entries.push(Entry {
                 offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -505,6 +515,7 @@ mod tests {
         let totals = Totals {
             frames: 6,
             amount: Amount { events: 6, bytes: 99 },
+            synced: 5,
         };
         write_totals(&*file, 7, totals).unwrap();
         assert_eq!(read_head(&*file, 7).unwrap().totals, Some(totals));

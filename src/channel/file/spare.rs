@@ -17,6 +17,7 @@
 use super::core::Core;
 use super::disk::DiskFile;
 use super::place::{failed, random};
+use super::rigged::{Bug, planted};
 use super::segment;
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
@@ -81,7 +82,9 @@ pub fn take(core: &Core, dir: usize) -> Option<Spare> {
 }
 
 fn opened(core: &Core, data: &Path, path: &Path) -> io::Result<(Arc<dyn DiskFile>, u64)> {
-    core.disk.sync_dir(data)?;
+    if !planted(Bug::SpareNameNotSynced) {
+        core.disk.sync_dir(data)?;
+    }
     let file = core.disk.open_to_write(path)?;
     let most = core.config.segment_bytes;
     if file.length()? > most {
@@ -112,7 +115,10 @@ impl Spare {
             .write_at(&mut [IoSlice::new(&head)], 0)
             .and_then(|()| file.sync())
             .and_then(|()| core.disk.rename(&self.path, path))
-            .and_then(|()| core.disk.sync_dir(&core.place.data[dir]));
+            .and_then(|()| match planted(Bug::RecycledNameNotSynced) {
+                false => core.disk.sync_dir(&core.place.data[dir]),
+                true => Ok(()),
+            });
         match made {
             Ok(()) => Ok(self.file),
             Err(error) => {

@@ -7,6 +7,7 @@
 use super::disk::Disk;
 use super::index::Amount;
 use super::place::{Place, failed, random, unusable};
+use super::rigged::{Bug, planted};
 use super::shm::{self, Bell, Map};
 use crate::channel::ChannelError;
 use std::fs::File;
@@ -177,6 +178,9 @@ impl Table {
         if slot == self.slot {
             return id > self.registration;
         }
+        if planted(Bug::LivingTakenOver) || planted(Bug::DeadNotTakenOver) {
+            return planted(Bug::DeadNotTakenOver);
+        }
         let registration = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
         let deadline = self.in_slot(slot, IN_DEADLINE).load(Ordering::SeqCst);
         registration <= id && deadline > shm::now_ns() && self.is_held(slot)
@@ -186,6 +190,9 @@ impl Table {
     pub fn is_owner_alive(&self, (slot, registration): (usize, u64)) -> bool {
         if (slot, registration) == self.me() {
             return true;
+        }
+        if planted(Bug::LivingPutterSealed) {
+            return false;
         }
         let found = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
         registration != 0 && found == registration && self.is_held(slot)
@@ -250,13 +257,21 @@ pub fn index_path(directory: &Path, number: u64) -> PathBuf {
 
 fn make_mark(place: &Place, disk: &dyn Disk, mark: u64) -> io::Result<()> {
     let directory = place.numbers();
+    if planted(Bug::LowerMarksFirst) {
+        remove_marks(&directory, disk, mark)?;
+    }
     match disk.create(&directory.join(format!("{mark:016}"))) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ if planted(Bug::NumbersNotSynced) => {}
         _ => disk.sync_dir(&directory)?,
     }
-    // Lower names mean nothing any more; one that stays is harmless.
-    for name in disk.names(&directory)? {
-        if name.parse::<u64>().is_ok_and(|number| number < mark) {
+    remove_marks(&directory, disk, mark)
+}
+
+/// Lower names mean nothing any more; one that stays is harmless.
+fn remove_marks(directory: &Path, disk: &dyn Disk, below: u64) -> io::Result<()> {
+    for name in disk.names(directory)? {
+        if name.parse::<u64>().is_ok_and(|number| number < below) {
             let _ = disk.unlink(&directory.join(name));
         }
     }
@@ -270,6 +285,7 @@ fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
         .names(&directory)
         .map_err(|error| failed("list", &directory, &error))?;
     let mark = names.iter().filter_map(|name| name.parse().ok()).max();
+    let mark = mark.filter(|_| !planted(Bug::NumbersOfTheDrainedReused));
     let mut next: u64 = mark.unwrap_or(1);
     for dir in 0..place.data.len() {
         let names = disk.names(&place.quarantine(dir)).unwrap_or_default();

@@ -4,6 +4,7 @@ mod failing;
 mod one_process;
 mod processes;
 mod recycling;
+mod simulated;
 mod speed;
 
 use super::*;
