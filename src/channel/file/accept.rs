@@ -241,12 +241,15 @@ fn append(core: &Core, state: &mut State, bytes: &[u8]) -> io::Result<()> {
         log.reserved += more;
     }
     log.file.write_at(&mut [IoSlice::new(bytes)], log.at)?;
-    // Behind a failed sync the same is written again, at another place.
     log.at = end;
     if planted(Bug::LogNotSynced) {
         return Ok(());
     }
-    log.file.sync()
+    log.file.sync().inspect_err(|_| {
+        // What of it is on the disk nobody knows, nor whether its length is: the same is written again into
+        // another file. What was noted before stands where it is.
+        state.log = None;
+    })
 }
 
 /// Begin another log with what still counts; the old one goes when that is on the disk.
