@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
 
+/// Nothing is put into a segment that is so many milliseconds old (24 days).
+const OLDEST: u32 = u32::MAX / 2;
+
 /// A segment that we made, as whoever syncs and publishes sees it.
 pub struct Segment {
     number: u64,
@@ -36,6 +39,8 @@ pub struct Lane {
     amount: Amount,
     reserved: u64,
     step: u64,
+    /// When the segment was made, by the clock of the wall.
+    created: u64,
 }
 
 /// Puts that were written together and are not published yet.
@@ -83,8 +88,9 @@ impl Lane {
         let index_path = core.table.index_path(number);
         let index = make_index(core, number, &index_path)
             .map_err(|error| failed("make the index", &index_path, &error))?;
+        let created = core.disk.clock_ms();
         let made = check_free(core, &path, FIRST_STEP)
-            .and_then(|()| make_file(core, dir, number, &path, index.cap()));
+            .and_then(|()| make_file(core, dir, &path, &segment::head(number, index.cap(), created)));
         let file = made.inspect_err(|_| {
             let _ = std::fs::remove_file(&index_path);
         })?;
@@ -106,6 +112,7 @@ impl Lane {
             amount: Amount::default(),
             reserved: segment::HEAD,
             step: FIRST_STEP,
+            created,
         })
     }
 
@@ -114,8 +121,17 @@ impl Lane {
         &self.segment
     }
 
-    /// What still goes in.
+    /// Milliseconds since the segment was made; 0 when the clock was set back.
+    fn since(&self, core: &Core) -> u32 {
+        let since = core.disk.clock_ms().saturating_sub(self.created);
+        u32::try_from(since).unwrap_or(u32::MAX)
+    }
+
+    /// What still goes in: nothing when the time of a frame would not fit soon.
     pub fn room(&self, core: &Core) -> Room {
+        if self.frames > 0 && self.since(core) > OLDEST {
+            return Room::default();
+        }
         Room {
             bytes: core.config.segment_bytes.saturating_sub(self.at),
             frames: (self.segment.index.cap() - self.frames) as usize,
@@ -151,12 +167,13 @@ impl Lane {
     }
 
     /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
-    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
+    pub fn write(&mut self, core: &Core, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
         let segment = &self.segment;
+        let since = self.since(core);
         // What is published is synced; what was written behind it may be torn together with this.
         let synced = segment.index.committed();
         let (file, number) = (&*segment.file, segment.number);
-        match segment::write_group(file, number, self.frames, synced, self.at, puts) {
+        match segment::write_group(file, number, self.frames, synced, self.at, since, puts) {
             Ok(entries) => Ok(self.written(entries)),
             Err(error) => {
                 // A whole frame of a put that failed must not be found if we die now.
@@ -276,19 +293,12 @@ fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
     made
 }
 
-fn make_file(
-    core: &Core,
-    dir: usize,
-    number: u64,
-    path: &Path,
-    cap: u32,
-) -> Result<Arc<dyn DiskFile>, ChannelError> {
+fn make_file(core: &Core, dir: usize, path: &Path, head: &[u8]) -> Result<Arc<dyn DiskFile>, ChannelError> {
     let told = |error: io::Error| failed("make", path, &error);
     let file = core.disk.create(path).map_err(told)?;
-    let head = segment::head(number, cap);
     let ready = file
         .reserve(0, segment::HEAD)
-        .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))
+        .and_then(|()| file.write_at(&mut [IoSlice::new(head)], 0))
         .and_then(|()| file.sync())
         .and_then(|()| core.disk.sync_dir(&core.place.data[dir]));
     match ready {

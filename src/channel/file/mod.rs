@@ -26,6 +26,7 @@
 //! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
+mod attached;
 mod browse;
 mod clerk;
 mod core;
@@ -41,11 +42,14 @@ pub mod settings;
 mod shm;
 mod table;
 mod take;
+pub mod tools;
+mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use browse::{Status, browse, status};
+pub use browse::browse;
 pub use place::looks_like_channel;
+pub use tools::status::{Attached, Status, status};
 
 use self::clerk::{Clerk, Desk};
 use self::core::Core;
@@ -189,7 +193,7 @@ impl FileChannel {
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, lease)?;
+        let table = Table::attach(&place, &*disk, role, lease)?;
         let accepted = accept::read_all(&place.acceptances(), &*disk)?;
         let core = Core {
             report: config.report.clone(),

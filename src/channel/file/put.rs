@@ -312,7 +312,7 @@ fn write_group(core: &Core, lane: &mut Option<Lane>, jobs: &[Arc<Job>]) -> Resul
     };
     open.reserve(core, bytes)?;
     let puts: Vec<&[Ready]> = jobs.iter().map(|job| &job.frames[..]).collect();
-    open.write(&puts)
+    open.write(core, &puts)
 }
 
 fn amount_of(batches: &[Batch]) -> Amount {

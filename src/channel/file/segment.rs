@@ -8,6 +8,9 @@
 //!   and is damage.
 //! - lower half: frames of the same put that still follow. A put at the end of the file counts only when
 //!   its last frame is there, so that a transaction is never half visible.
+//!
+//! The head says when the segment was made, and each frame how many milliseconds later it was put: so the age
+//! of what waits is known without a word about it anywhere else.
 
 use super::disk::DiskFile;
 use super::index::{Amount, Entry};
@@ -52,11 +55,14 @@ fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// The head of a new segment.
-pub fn head(number: u64, cap: u32) -> Vec<u8> {
+/// The head of a new segment: magic, version, frames that it may have, when it was made (milliseconds since
+/// 1970, 0 if that is not known), flags; then its number and the checksum.
+pub fn head(number: u64, cap: u32, created: u64) -> Vec<u8> {
     let mut bytes = HEAD_MAGIC.to_vec();
     bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
     bytes.extend_from_slice(&cap.to_le_bytes());
+    bytes.extend_from_slice(&created.to_le_bytes());
+    bytes.extend_from_slice(&0u32.to_le_bytes());
     let mut bytes = checked(bytes, number);
     bytes.resize(HEAD as usize, 0);
     bytes
@@ -86,6 +92,8 @@ pub struct Head {
     pub whole: bool,
     /// Frames that the segment may have.
     pub cap: u32,
+    /// When it was made, in milliseconds since 1970; 0 if that is not known.
+    pub created: u64,
     /// Its totals, if it was sealed.
     pub totals: Option<Totals>,
 }
@@ -109,7 +117,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
             bytes: u64_at(at + 20),
         },
     });
-    let whole = is_whole(&HEAD_MAGIC, 0, 16 + 12);
+    let whole = is_whole(&HEAD_MAGIC, 0, 28 + 12);
     Ok(Head {
         whole,
         cap: if whole {
@@ -117,6 +125,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
         } else {
             MOST_FRAMES
         },
+        created: if whole { u64_at(16) } else { 0 },
         totals,
     })
 }
@@ -152,6 +161,23 @@ pub fn read_frame(
     let mut batch = Frame { header, payload }.batch().map_err(bad)?;
     batch.sequence = 0;
     Ok((header, batch))
+}
+
+/// The header of a frame whose place is known, without its payload.
+pub fn header_of(file: &dyn DiskFile, number: u64, entry: Entry) -> io::Result<FrameHeader> {
+    let bad = |fault: Fault| io::Error::new(io::ErrorKind::InvalidData, fault.to_string());
+    let mut bytes = Vec::with_capacity(HEADER);
+    file.read_at(&mut bytes, HEADER, entry.offset.into())?;
+    match bytes.first_chunk::<HEADER>() {
+        Some(header) => FrameHeader::decode(header, number, wire::LIMIT).map_err(bad),
+        None => Err(bad(cut(bytes.len() as u64, HEADER as u64))),
+    }
+}
+
+/// Milliseconds since a frame was put, if its segment says when it was made. A clock that was set back makes
+/// things young, not old: what waits is not dropped for it.
+pub fn age(now: u64, created: u64, since: u32) -> Option<u64> {
+    (created > 0).then(|| now.saturating_sub(created.saturating_add(since.into())))
 }
 
 fn cut(have: u64, want: u64) -> Fault {
@@ -350,13 +376,15 @@ impl Ready {
     }
 }
 
-/// Write frames of several puts as one group; gives where they are. Frames below `synced` are on the disk.
+/// Write frames of several puts as one group, `since` milliseconds after the segment was made; gives where
+/// they are. Frames below `synced` are on the disk.
 pub fn write_group(
     file: &dyn DiskFile,
     number: u64,
     first: u32,
     synced: u32,
     start: u64,
+    since: u32,
     puts: &[&[Ready]],
 ) -> io::Result<Vec<Entry>> {
     let mut headers = Vec::new();
@@ -367,6 +395,7 @@ pub fn write_group(
             let mut header = ready.header;
             header.origin = position(number, first + entries.len() as u32);
             header.sequence = sequence(synced, (put.len() - nth - 1) as u32);
+            header.since = since;
             headers.push(header.encode(number));
             entries.push(Entry {
                 offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -397,7 +426,8 @@ mod tests {
     /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
     fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
         let file = RealDisk.create(&dir.join("s")).unwrap();
-        file.write_at(&mut [IoSlice::new(&head(7, 100))], 0).unwrap();
+        file.write_at(&mut [IoSlice::new(&head(7, 100, 77_000))], 0)
+            .unwrap();
         let ready = |text: &str| {
             let (header, payload) = wire::batch_frame(
                 &Batch::single(&Event::new(text.to_string().repeat(50))),
@@ -409,7 +439,7 @@ mod tests {
         for put in [vec!["a"], vec!["b", "c", "d"], vec!["e"], vec!["f"]] {
             let put: Vec<_> = put.into_iter().map(ready).collect();
             let first = entries.len() as u32;
-            entries.extend(write_group(&*file, 7, first, first, at, &[&put]).unwrap());
+            entries.extend(write_group(&*file, 7, first, first, at, 5 + first, &[&put]).unwrap());
             at += put.iter().map(Ready::size).sum::<u64>();
         }
         (file, entries)
@@ -428,12 +458,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, entries) = sample(dir.path());
         assert!(read_head(&*file, 7).unwrap().whole && !read_head(&*file, 8).unwrap().whole);
+        assert_eq!(read_head(&*file, 7).unwrap().created, 77_000);
         let scan = scanned(&*file);
         assert_eq!(
             (scan.entries, scan.damage.len(), scan.torn),
             (entries.clone(), 0, None)
         );
         let (header, batch) = read_frame(&*file, 7, 3, entries[3]).unwrap();
+        assert_eq!(
+            (header.since, header_of(&*file, 7, entries[3]).unwrap().since),
+            (6, 6)
+        );
         assert_eq!(
             (header.origin, batch.origin, batch.sequence),
             (7 << 20 | 3, 7 << 20 | 3, 0)
