@@ -76,18 +76,41 @@ pub fn read_all(directory: &Path, disk: &dyn Disk) -> Result<Accepted, ChannelEr
 /// False if it is gone.
 fn read_log(path: &Path, disk: &dyn Disk, into: &mut Accepted) -> Result<bool, ChannelError> {
     let mut bytes = Vec::new();
+    let is_there = read_bytes(path, disk, &mut bytes)?;
+    parse(&bytes, into);
+    Ok(is_there)
+}
+
+fn read_bytes(path: &Path, disk: &dyn Disk, bytes: &mut Vec<u8>) -> Result<bool, ChannelError> {
     let read = disk.open_to_read(path).and_then(|file| {
         let length = file.length()?;
-        file.read_at(&mut bytes, length as usize, 0)
+        file.read_at(bytes, length as usize, 0)
     });
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed("read", path, &error)),
-        Ok(()) => {
-            parse(&bytes, into);
-            Ok(true)
-        }
+        Ok(()) => Ok(true),
     }
+}
+
+/// Records of a log that cannot be read though later ones can: not the torn end of the last write. `None` if
+/// it is gone.
+pub fn damaged_records(path: &Path, disk: &dyn Disk) -> Result<Option<usize>, ChannelError> {
+    let mut bytes = Vec::new();
+    if !read_bytes(path, disk, &mut bytes)? {
+        return Ok(None);
+    }
+    let is_whole = |chunk: &[u8]| {
+        let mut one = Accepted::new();
+        parse(chunk, &mut one);
+        !one.is_empty()
+    };
+    let chunks: Vec<_> = bytes.chunks_exact(RECORD).collect();
+    let last = chunks.iter().rposition(|chunk| is_whole(chunk)).unwrap_or(0);
+    let damaged = chunks[..last.min(chunks.len())]
+        .iter()
+        .filter(|chunk| !is_whole(chunk) && chunk.iter().any(|byte| *byte != 0));
+    Ok(Some(damaged.count()))
 }
 
 struct Log {

@@ -56,6 +56,11 @@ pub trait Disk: Send + Sync {
     fn unlink(&self, path: &Path) -> io::Result<()>;
     /// Bytes that are free for us on the file system of a path.
     fn free(&self, path: &Path) -> io::Result<u64>;
+    /// Milliseconds since 1970. May jump in both directions.
+    fn clock_ms(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64)
+    }
 }
 
 /// The real one.

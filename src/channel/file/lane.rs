@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
 
+/// Nothing is put into a segment that is so many milliseconds old (24 days).
+const OLDEST: u32 = u32::MAX / 2;
+
 /// A segment that we made, as whoever syncs and publishes sees it.
 pub struct Segment {
     number: u64,
@@ -44,6 +47,8 @@ pub struct Lane {
     step: u64,
     /// Bytes that it shall have at most.
     most: u64,
+    /// When the segment was made, by the clock of the wall.
+    created: u64,
 }
 
 /// Puts that were written together and are not published yet.
@@ -108,11 +113,14 @@ impl Lane {
             None => cap_of_new(core, most),
         };
         let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
+        let created = core.disk.clock_ms();
         let make = || match spare {
-            Some(spare) => spare.become_segment(core, dir, &path, number, cap),
-            None => {
-                check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, number, &path, cap))
+            Some(spare) => {
+                let head = segment::head(number, cap, created, segment::RECYCLED);
+                spare.become_segment(core, dir, &path, &head)
             }
+            None => check_free(core, &path, FIRST_STEP)
+                .and_then(|()| make_file(core, dir, &path, &segment::head(number, cap, created, 0))),
         };
         let index = || {
             let made = make_index(core, number, cap, &index_path);
@@ -149,6 +157,7 @@ impl Lane {
             reserved: again_bytes.unwrap_or(segment::HEAD),
             step: FIRST_STEP,
             most: again_bytes.unwrap_or(most),
+            created,
         })
     }
 
@@ -162,8 +171,17 @@ impl Lane {
         &self.segment
     }
 
-    /// What still goes in.
-    pub fn room(&self) -> Room {
+    /// Milliseconds since the segment was made; 0 when the clock was set back.
+    fn since(&self, core: &Core) -> u32 {
+        let since = core.disk.clock_ms().saturating_sub(self.created);
+        u32::try_from(since).unwrap_or(u32::MAX)
+    }
+
+    /// What still goes in: nothing when the time of a frame would not fit soon.
+    pub fn room(&self, core: &Core) -> Room {
+        if self.frames > 0 && self.since(core) > OLDEST {
+            return Room::default();
+        }
         Room {
             bytes: self.most.saturating_sub(self.at),
             frames: (self.segment.index.cap() - self.frames) as usize,
@@ -201,12 +219,13 @@ impl Lane {
     }
 
     /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
-    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
+    pub fn write(&mut self, core: &Core, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
         let segment = &self.segment;
+        let since = self.since(core);
         // What is not synced may be torn together with this, published or not.
         let synced = segment.synced.load(Ordering::SeqCst);
         let (file, number) = (&*segment.file, segment.number);
-        match segment::write_group(file, number, self.frames, synced, self.at, puts) {
+        match segment::write_group(file, number, self.frames, synced, self.at, since, puts) {
             Ok(entries) => Ok(self.written(entries)),
             Err(error) => {
                 // What is there of it must not be found, neither if we die now nor behind what is written
@@ -354,19 +373,12 @@ fn make_index(core: &Core, number: u64, cap: u32, path: &Path) -> io::Result<Ind
     made
 }
 
-fn make_file(
-    core: &Core,
-    dir: usize,
-    number: u64,
-    path: &Path,
-    cap: u32,
-) -> Result<Arc<dyn DiskFile>, ChannelError> {
+fn make_file(core: &Core, dir: usize, path: &Path, head: &[u8]) -> Result<Arc<dyn DiskFile>, ChannelError> {
     let told = |error: io::Error| failed("make", path, &error);
     let file = core.disk.create(path).map_err(told)?;
-    let head = segment::head(number, cap, 0);
     let ready = file
         .reserve(0, segment::HEAD)
-        .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))
+        .and_then(|()| file.write_at(&mut [IoSlice::new(head)], 0))
         .and_then(|()| file.sync())
         .and_then(|()| match planted(Bug::SegmentNameNotSynced) {
             false => core.disk.sync_dir(&core.place.data[dir]),

@@ -27,6 +27,7 @@
 //! `place` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
+mod attached;
 mod browse;
 mod clerk;
 mod core;
@@ -44,11 +45,14 @@ mod shm;
 mod spare;
 mod table;
 mod take;
+pub mod tools;
+mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use browse::{Status, browse, status};
+pub use browse::browse;
 pub use place::looks_like_channel;
+pub use tools::status::{Attached, Status, status};
 
 use self::clerk::{Clerk, Desk};
 use self::core::Core;
@@ -208,7 +212,7 @@ impl FileChannel {
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, lease)?;
+        let table = Table::attach(&place, &*disk, role, lease)?;
         let accepted = match planted(Bug::LogsNotRead) {
             false => accept::read_all(&place.acceptances(), &*disk)?,
             true => accept::Accepted::new(),

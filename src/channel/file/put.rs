@@ -235,7 +235,7 @@ impl Putter {
         };
         open.reserve(core, bytes)?;
         let puts: Vec<&[Ready]> = jobs.iter().map(|job| &job.frames[..]).collect();
-        open.write(&puts)
+        open.write(core, &puts)
     }
 
     /// Bytes of the next segment that is made anew. Where drained ones are used again, the first are small,
@@ -268,7 +268,7 @@ impl Putter {
             .front()
             .map(|job| job.room)
             .unwrap_or_default();
-        let is_over = |lane: &mut Lane| lane.segment().is_broken() || !lane.room().holds(first);
+        let is_over = |lane: &mut Lane| lane.segment().is_broken() || !lane.room(core).holds(first);
         if let Some(old) = lane.take_if(is_over) {
             turn.get_or_insert_with(|| lock(&self.turn));
             old.segment().seal(core);
@@ -300,7 +300,7 @@ impl Putter {
     fn take_group(&self, core: &Core, lane: &Option<Lane>) -> Vec<Arc<Job>> {
         let mut queue = lock(&self.queue);
         let mut room = match lane {
-            Some(lane) => lane.room(),
+            Some(lane) => lane.room(core),
             None => room_of_new(core, self.next_bytes(core)),
         };
         room.bytes = room.bytes.min(GROUP_BYTES);

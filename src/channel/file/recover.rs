@@ -133,7 +133,7 @@ fn build(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<Sca
 }
 
 /// What a scan cannot see by itself: a head that is no head, and frames that are missing at the end.
-fn look_for_loss(head: &Head, scan: &mut Scan) {
+pub fn look_for_loss(head: &Head, scan: &mut Scan) {
     let is_unfinished = scan.entries.is_empty() && head.totals.is_none();
     if !head.whole && !is_unfinished {
         scan.damage.push("its head is damaged".into());

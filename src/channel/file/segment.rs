@@ -9,6 +9,9 @@
 //! - lower half: frames of the same put that came before, and frames that still follow, in 16 bits each. A
 //!   put at the end of the file counts only when its last frame is there, and behind a bad spot only when its
 //!   first one is, so that a transaction is never half visible.
+//!
+//! The head says when the segment was made, and each frame how many milliseconds later it was put: so the age
+//! of what waits is known without a word about it anywhere else.
 
 use super::disk::DiskFile;
 use super::index::{Amount, Entry};
@@ -54,13 +57,13 @@ fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// The head of a new segment: magic, version, frames that it may have, a time (0: not known), flags; then its
-/// number and the checksum.
-pub fn head(number: u64, cap: u32, flags: u32) -> Vec<u8> {
+/// The head of a new segment: magic, version, frames that it may have, when it was made (milliseconds since
+/// 1970, 0 if that is not known), flags; then its number and the checksum.
+pub fn head(number: u64, cap: u32, created: u64, flags: u32) -> Vec<u8> {
     let mut bytes = HEAD_MAGIC.to_vec();
     bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
     bytes.extend_from_slice(&cap.to_le_bytes());
-    bytes.extend_from_slice(&0u64.to_le_bytes());
+    bytes.extend_from_slice(&created.to_le_bytes());
     bytes.extend_from_slice(&flags.to_le_bytes());
     let mut bytes = checked(bytes, number);
     bytes.resize(HEAD as usize, 0);
@@ -99,6 +102,8 @@ pub struct Head {
     pub cap: u32,
     /// Written over another segment: bytes behind the last frame are no torn write.
     pub recycled: bool,
+    /// When it was made, in milliseconds since 1970; 0 if that is not known.
+    pub created: u64,
     /// Its totals, if it was sealed.
     pub totals: Option<Totals>,
 }
@@ -132,6 +137,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
             MOST_FRAMES
         },
         recycled: whole && u32_at(24) & RECYCLED != 0,
+        created: if whole { u64_at(16) } else { 0 },
         totals,
     })
 }
@@ -167,6 +173,23 @@ pub fn read_frame(
     let mut batch = Frame { header, payload }.batch().map_err(bad)?;
     batch.sequence = 0;
     Ok((header, batch))
+}
+
+/// The header of a frame whose place is known, without its payload.
+pub fn header_of(file: &dyn DiskFile, number: u64, entry: Entry) -> io::Result<FrameHeader> {
+    let bad = |fault: Fault| io::Error::new(io::ErrorKind::InvalidData, fault.to_string());
+    let mut bytes = Vec::with_capacity(HEADER);
+    file.read_at(&mut bytes, HEADER, entry.offset.into())?;
+    match bytes.first_chunk::<HEADER>() {
+        Some(header) => FrameHeader::decode(header, number, wire::LIMIT).map_err(bad),
+        None => Err(bad(cut(bytes.len() as u64, HEADER as u64))),
+    }
+}
+
+/// Milliseconds since a frame was put, if its segment says when it was made. A clock that was set back makes
+/// things young, not old: what waits is not dropped for it.
+pub fn age(now: u64, created: u64, since: u32) -> Option<u64> {
+    (created > 0).then(|| now.saturating_sub(created.saturating_add(since.into())))
 }
 
 fn cut(have: u64, want: u64) -> Fault {
@@ -369,13 +392,15 @@ impl Ready {
     }
 }
 
-/// Write frames of several puts as one group; gives where they are. Frames below `synced` are on the disk.
+/// Write frames of several puts as one group, `since` milliseconds after the segment was made; gives where
+/// they are. Frames below `synced` are on the disk.
 pub fn write_group(
     file: &dyn DiskFile,
     number: u64,
     first: u32,
     synced: u32,
     start: u64,
+    since: u32,
     puts: &[&[Ready]],
 ) -> io::Result<Vec<Entry>> {
     let mut headers = Vec::new();
@@ -386,6 +411,7 @@ pub fn write_group(
             let mut header = ready.header;
             header.origin = position(number, first + entries.len() as u32);
             header.sequence = sequence(synced, nth as u16, (put.len() - nth - 1) as u16);
+            header.since = since;
             headers.push(header.encode(number));
             entries.push(Entry {
                 offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -416,7 +442,8 @@ mod tests {
     /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
     fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
         let file = RealDisk.create(&dir.join("s")).unwrap();
-        file.write_at(&mut [IoSlice::new(&head(7, 100, 0))], 0).unwrap();
+        file.write_at(&mut [IoSlice::new(&head(7, 100, 77_000, 0))], 0)
+            .unwrap();
         let ready = |text: &str| {
             let (header, payload) = wire::batch_frame(
                 &Batch::single(&Event::new(text.to_string().repeat(50))),
@@ -428,7 +455,7 @@ mod tests {
         for put in [vec!["a"], vec!["b", "c", "d"], vec!["e"], vec!["f"]] {
             let put: Vec<_> = put.into_iter().map(ready).collect();
             let first = entries.len() as u32;
-            entries.extend(write_group(&*file, 7, first, first, at, &[&put]).unwrap());
+            entries.extend(write_group(&*file, 7, first, first, at, 5 + first, &[&put]).unwrap());
             at += put.iter().map(Ready::size).sum::<u64>();
         }
         (file, entries)
@@ -447,12 +474,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, entries) = sample(dir.path());
         assert!(read_head(&*file, 7).unwrap().whole && !read_head(&*file, 8).unwrap().whole);
+        assert_eq!(read_head(&*file, 7).unwrap().created, 77_000);
         let scan = scanned(&*file);
         assert_eq!(
             (scan.entries, scan.damage.len(), scan.torn),
             (entries.clone(), 0, None)
         );
         let (header, batch) = read_frame(&*file, 7, 3, entries[3]).unwrap();
+        assert_eq!(
+            (header.since, header_of(&*file, 7, entries[3]).unwrap().since),
+            (6, 6)
+        );
         assert_eq!(
             (header.origin, batch.origin, batch.sequence),
             (7 << 20 | 3, 7 << 20 | 3, 0)

@@ -18,7 +18,6 @@ use super::core::Core;
 use super::disk::DiskFile;
 use super::place::{failed, random};
 use super::rigged::{Bug, planted};
-use super::segment;
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -100,19 +99,17 @@ impl Spare {
         self.bytes
     }
 
-    /// Make it a segment. After a failure neither is there.
+    /// Make it a segment with this head. After a failure neither is there.
     pub fn become_segment(
         self,
         core: &Core,
         dir: usize,
         path: &Path,
-        number: u64,
-        cap: u32,
+        head: &[u8],
     ) -> Result<Arc<dyn DiskFile>, ChannelError> {
-        let head = segment::head(number, cap, segment::RECYCLED);
         let file = &self.file;
         let made = file
-            .write_at(&mut [IoSlice::new(&head)], 0)
+            .write_at(&mut [IoSlice::new(head)], 0)
             .and_then(|()| file.sync())
             .and_then(|()| core.disk.rename(&self.path, path))
             .and_then(|()| match planted(Bug::RecycledNameNotSynced) {

@@ -4,6 +4,7 @@
 //! memory of those who wrote it. Losing it loses no event: indexes are rebuilt and numbers go on behind the
 //! durable mark.
 
+use super::Role;
 use super::disk::Disk;
 use super::index::Amount;
 use super::place::{Place, failed, random, unusable};
@@ -17,16 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
 /// Processes that may use one channel at a time.
 pub const SLOTS: usize = 256;
-const HEAD: usize = 4096;
-const SLOT: usize = 64;
-const SIZE: usize = HEAD + SLOTS * SLOT;
+pub(super) const HEAD: usize = 4096;
+pub(super) const SLOT: usize = 64;
+pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
 /// Numbers that one durable mark sets aside.
 const BLOCK: u64 = 1024;
 
-const AT_MAGIC: usize = 0;
+pub(super) const AT_MAGIC: usize = 0;
 const AT_IDS: usize = 8;
 const AT_NUMBERS: usize = 16;
 const AT_DURABLE: usize = 24;
@@ -35,12 +36,13 @@ const AT_REWINDS: usize = 40;
 const AT_PUT_BELL: usize = 128;
 const AT_SPACE_BELL: usize = 192;
 
-const IN_REGISTRATION: usize = 0;
-const IN_DEADLINE: usize = 8;
-const IN_PID: usize = 16;
+pub(super) const IN_REGISTRATION: usize = 0;
+pub(super) const IN_DEADLINE: usize = 8;
+pub(super) const IN_PID: usize = 16;
 const IN_EVENTS: usize = 24;
 const IN_BYTES: usize = 32;
 const IN_SPARES: usize = 48;
+pub(super) const IN_ROLE: usize = 40;
 
 /// Our slot in the table of a channel; free again when this is dropped, or the process ends.
 pub struct Table {
@@ -65,7 +67,12 @@ pub fn directory(place: &Place) -> io::Result<PathBuf> {
 
 impl Table {
     /// Attach: make the table if there is none, and take a slot.
-    pub fn attach(place: &Place, disk: &dyn Disk, lease: Duration) -> Result<Table, ChannelError> {
+    pub fn attach(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+    ) -> Result<Table, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let directory = directory(place).map_err(told)?;
         clear_others(place, &directory)?;
@@ -98,17 +105,19 @@ impl Table {
             registration: 0,
             lease,
         };
-        table.register();
+        table.register(role);
         Ok(table)
     }
 
     /// The deadline stands before the registration, and both before the first claim.
-    fn register(&mut self) {
+    fn register(&mut self, role: Role) {
         self.renew();
         self.set_reserved(Amount::default());
         self.want_spares(0);
         let pid = u64::from(std::process::id());
         self.in_slot(self.slot, IN_PID).store(pid, Ordering::SeqCst);
+        self.in_slot(self.slot, IN_ROLE)
+            .store(role as u64, Ordering::SeqCst);
         self.registration = self.draw_id();
         self.in_slot(self.slot, IN_REGISTRATION)
             .store(self.registration, Ordering::SeqCst);
