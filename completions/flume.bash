@@ -204,7 +204,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__channel__subcmd__file)
-            opts="-q -h --put --take --until-empty --sync --sync-take-always --compress --capacity --max-bytes --min-free --minimum-required-space --segment-bytes --max-file-size --keep-alive --checkpoint-dir --data-dirs --fsync-per-transaction --fsync-interval --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --put --take --until-empty --sync --sync-take-always --compress --capacity --max-bytes --min-free --minimum-required-space --segment-bytes --max-file-size --keep-alive --checkpoint-dir --data-dirs --fsync-per-transaction --fsync-interval --status --check --list --output --json --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -276,6 +276,26 @@ _flume() {
                     ;;
                 --fsync-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --status)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --durability)

@@ -107,7 +107,7 @@ pub enum Compression {
 /// | 16 | 8 | sequence: 1, 2, 3 ... in each stream |
 /// | 24 | 8 | origin: position in the channel that the hello names, 0 if none |
 /// | 32 | 4 | bytes of the payload before compression |
-/// | 36 | 4 | zero |
+/// | 36 | 4 | zero; in a channel's segment milliseconds since it was made |
 /// | 40 | 4 | CRC32C of the payload as written |
 /// | 44 | 4 | CRC32C of bytes 0-43; in a channel's segment of these and the segment's number (8 bytes) |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,8 @@ pub struct FrameHeader {
     pub origin: u64,
     /// Bytes of the payload before compression.
     pub raw_length: u32,
+    /// Milliseconds between the making of the segment that holds the frame and its put; 0 in a stream.
+    pub since: u32,
     /// CRC32C of the payload as written.
     pub crc: u32,
 }
@@ -157,6 +159,7 @@ impl FrameHeader {
             sequence: 0,
             origin: 0,
             raw_length: payload.len() as u32,
+            since: 0,
             crc: crc32c(payload),
         }
     }
@@ -171,6 +174,7 @@ impl FrameHeader {
             sequence: batch.sequence,
             origin: batch.origin,
             raw_length: batch.bytes() as u32,
+            since: 0,
             crc: batch.crc.unwrap_or_else(|| crc32c(batch.encoded())),
         }
     }
@@ -190,6 +194,7 @@ impl FrameHeader {
         bytes[16..24].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.origin.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.raw_length.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.since.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.crc.to_le_bytes());
         let crc = header_crc(&bytes, salt);
         bytes[44..].copy_from_slice(&crc.to_le_bytes());
@@ -221,6 +226,7 @@ impl FrameHeader {
             sequence: u64_at(16),
             origin: u64_at(24),
             raw_length: u32_at(32),
+            since: u32_at(36),
             crc: u32_at(40),
         };
         let limit = match kind {

@@ -8,7 +8,7 @@ pub mod transaction;
 use crate::ack::Delivery;
 use crate::component::Spec;
 use crate::event::{Batch, BatchBuilder};
-use crate::exit::StageError;
+use crate::exit::{StageError, StageResult};
 use clap::{Args, FromArgMatches};
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,6 +53,12 @@ pub enum Ends {
 pub trait Settings: Send {
     /// Open it, and say which of its ends this stage uses. `name` is for messages.
     fn open(&self, name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError>;
+
+    /// What it does instead when it was told to look after itself rather than to hold events: prints, and
+    /// ends. Opening one with such settings is wrong usage.
+    fn tool(&self, _name: &str) -> Option<StageResult> {
+        None
+    }
 }
 
 /// Why a channel could not do what it was asked.

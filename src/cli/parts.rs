@@ -5,7 +5,7 @@ use crate::channel::file::{Config, FileChannel, Role as FileRole};
 use crate::channel::{Channel, Ends, ends};
 use crate::component::{Setting, Spec, nearest};
 use crate::event::{Batch, Event};
-use crate::exit::StageError;
+use crate::exit::{StageError, StageResult};
 use crate::external;
 use crate::flow::{Flow, Part};
 use crate::stage::{Interceptor, Rejected, Sink, Source};
@@ -32,6 +32,8 @@ pub trait Component {
     fn with_positional(&self, words: &[String]) -> Vec<String>;
     /// Make it from words that its command has parsed. A channel is opened.
     fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part>;
+    /// What it does instead of being part of a flow, if the words ask for that.
+    fn tool(&self, matches: &clap::ArgMatches) -> anyhow::Result<Option<StageResult>>;
 }
 
 /// What the four tables make, and how it takes its place in a flow.
@@ -40,6 +42,10 @@ pub trait Role: 'static {
     const KIND: &'static str;
     /// As a part of a flow; `name` is for messages.
     fn part(self, name: &str) -> Result<Part, StageError>;
+    /// What it does instead, if its settings ask for that.
+    fn tool(&self, _name: &str) -> Option<StageResult> {
+        None
+    }
 }
 
 impl Role for Source {
@@ -61,6 +67,9 @@ impl Role for Box<dyn channel::Settings> {
     fn part(self, name: &str) -> Result<Part, StageError> {
         let (channel, ends) = self.open(name)?;
         Ok(Part::Channel(channel, ends))
+    }
+    fn tool(&self, name: &str) -> Option<StageResult> {
+        channel::Settings::tool(&**self, name)
     }
 }
 
@@ -96,6 +105,10 @@ impl<Made: Role> Component for Spec<Made> {
     fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part> {
         let made = self.from_matches(matches)?;
         Ok(made.part(&format!("{} {}", Made::KIND, self.name))?)
+    }
+    fn tool(&self, matches: &clap::ArgMatches) -> anyhow::Result<Option<StageResult>> {
+        let made = self.from_matches(matches)?;
+        Ok(made.tool(&format!("{} {}", Made::KIND, self.name)))
     }
 }
 

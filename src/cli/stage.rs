@@ -60,6 +60,12 @@ pub fn start(component: &dyn Component, words: &[String]) -> Ended {
         "sink" | "channel" => Some(Taking::from_arg_matches(&matches)?),
         _ => None,
     };
+    if kind == "channel" {
+        options::configure(&common)?;
+        if let Some(result) = component.tool(&matches)? {
+            return Ok(result?);
+        }
+    }
     let stage = format!("{kind} {name}");
     run_watched(&stage, &common, |stop| {
         let options = options::flow_options(&writing, taking.as_ref(), stop)?;

@@ -10,9 +10,10 @@ use super::core::Core;
 use super::disk::{Disk, DiskFile};
 use super::index::Index;
 use super::place::{failed, random};
+use super::rigged::{Bug, planted};
 use crate::channel::ChannelError;
 use crate::wire;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -27,7 +28,7 @@ const LONGEST: u64 = 1 << 20;
 const MOST_DEAD: usize = 8;
 
 /// Accepted frames, by segment.
-pub type Accepted = HashMap<u64, Vec<(u32, u32)>>;
+pub type Accepted = BTreeMap<u64, Vec<(u32, u32)>>;
 
 fn record(number: u64, from: u32, to: u32) -> [u8; RECORD] {
     let mut bytes = [0; RECORD];
@@ -75,18 +76,41 @@ pub fn read_all(directory: &Path, disk: &dyn Disk) -> Result<Accepted, ChannelEr
 /// False if it is gone.
 fn read_log(path: &Path, disk: &dyn Disk, into: &mut Accepted) -> Result<bool, ChannelError> {
     let mut bytes = Vec::new();
+    let is_there = read_bytes(path, disk, &mut bytes)?;
+    parse(&bytes, into);
+    Ok(is_there)
+}
+
+fn read_bytes(path: &Path, disk: &dyn Disk, bytes: &mut Vec<u8>) -> Result<bool, ChannelError> {
     let read = disk.open_to_read(path).and_then(|file| {
         let length = file.length()?;
-        file.read_at(&mut bytes, length as usize, 0)
+        file.read_at(bytes, length as usize, 0)
     });
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed("read", path, &error)),
-        Ok(()) => {
-            parse(&bytes, into);
-            Ok(true)
-        }
+        Ok(()) => Ok(true),
     }
+}
+
+/// Records of a log that cannot be read though later ones can: not the torn end of the last write. `None` if
+/// it is gone.
+pub fn damaged_records(path: &Path, disk: &dyn Disk) -> Result<Option<usize>, ChannelError> {
+    let mut bytes = Vec::new();
+    if !read_bytes(path, disk, &mut bytes)? {
+        return Ok(None);
+    }
+    let is_whole = |chunk: &[u8]| {
+        let mut one = Accepted::new();
+        parse(chunk, &mut one);
+        !one.is_empty()
+    };
+    let chunks: Vec<_> = bytes.chunks_exact(RECORD).collect();
+    let last = chunks.iter().rposition(|chunk| is_whole(chunk)).unwrap_or(0);
+    let damaged = chunks[..last.min(chunks.len())]
+        .iter()
+        .filter(|chunk| !is_whole(chunk) && chunk.iter().any(|byte| *byte != 0));
+    Ok(Some(damaged.count()))
 }
 
 struct Log {
@@ -100,7 +124,7 @@ struct Log {
 struct State {
     log: Option<Log>,
     /// Segments that this log speaks of, and the frame up to which all are accepted and noted.
-    noted: HashMap<u64, (Weak<Index>, u32)>,
+    noted: BTreeMap<u64, (Weak<Index>, u32)>,
 }
 
 /// The log of one taker.
@@ -131,7 +155,7 @@ fn runs(number: u64, index: &Index, from: u32, into: &mut Vec<u8>) -> u32 {
 
 impl AcceptLog {
     /// Note and sync what the table says of the segments that were touched.
-    pub fn note(&self, core: &Core, touched: &HashMap<u64, Arc<Index>>) -> io::Result<()> {
+    pub fn note(&self, core: &Core, touched: &BTreeMap<u64, Arc<Index>>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.log.as_ref().is_some_and(|log| log.at > LONGEST) {
             return renew(core, &mut state, touched);
@@ -155,9 +179,11 @@ impl AcceptLog {
         let told = |error: io::Error| failed("collect the logs in", &directory, &error);
         let mut dead = core.disk.names(&directory).map_err(told)?;
         dead.retain(|name| is_dead(core, name));
-        let segments: HashMap<_, _> = core.place.segments(&*core.disk)?.into_iter().collect();
+        let segments: BTreeMap<_, _> = core.place.segments(&*core.disk)?.into_iter().collect();
         // A segment that is not listed must not come back by a power cut when its log is gone.
-        core.sync_data_dirs().map_err(told)?;
+        if !planted(Bug::LogsCollectedEarly) {
+            core.sync_data_dirs().map_err(told)?;
+        }
         let join = dead.len() > MOST_DEAD;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for name in dead {
@@ -238,14 +264,20 @@ fn append(core: &Core, state: &mut State, bytes: &[u8]) -> io::Result<()> {
         log.reserved += more;
     }
     log.file.write_at(&mut [IoSlice::new(bytes)], log.at)?;
-    // Behind a failed sync the same is written again, at another place.
     log.at = end;
-    log.file.sync()
+    if planted(Bug::LogNotSynced) {
+        return Ok(());
+    }
+    log.file.sync().inspect_err(|_| {
+        // What of it is on the disk nobody knows, nor whether its length is: the same is written again into
+        // another file. What was noted before stands where it is.
+        state.log = None;
+    })
 }
 
 /// Begin another log with what still counts; the old one goes when that is on the disk.
-fn renew(core: &Core, state: &mut State, touched: &HashMap<u64, Arc<Index>>) -> io::Result<()> {
-    let mut live: HashMap<u64, Arc<Index>> = touched.clone();
+fn renew(core: &Core, state: &mut State, touched: &BTreeMap<u64, Arc<Index>>) -> io::Result<()> {
+    let mut live: BTreeMap<u64, Arc<Index>> = touched.clone();
     let noted = state.noted.iter();
     live.extend(noted.filter_map(|(number, (index, _))| Some((*number, index.upgrade()?))));
     live.retain(|_, index| !index.is_drained());

@@ -1,145 +1,14 @@
-//! Looking at a channel without taking anything or being seen: what waits, and how much.
+//! The batches of a channel, one after the other, without taking them.
 
-use super::accept::{self, Accepted};
-use super::disk::{Disk, DiskFile, RealDisk};
-use super::index::{Amount, Entry, Index};
-use super::place::{Place, failed};
+use super::place::failed;
 use super::segment;
-use super::table;
+use super::viewer::{Viewer, Waiting, WaitingFrame};
 use crate::channel::ChannelError;
 use crate::event::Batch;
 use crate::wire::FrameHeader;
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// How much is in a channel.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Events that are not accepted.
-    pub events: u64,
-    /// Bytes of their encoded form.
-    pub bytes: u64,
-    /// Segments.
-    pub segments: u64,
-    /// Damaged segments that were moved aside.
-    pub quarantined: u64,
-    /// The name that origins count in.
-    pub id: String,
-}
-
-/// What one segment holds that is not accepted.
-struct Waiting {
-    file: Arc<dyn DiskFile>,
-    frames: VecDeque<(u32, Entry)>,
-    damage: VecDeque<String>,
-}
-
-struct Viewer {
-    place: Place,
-    disk: RealDisk,
-    accepted: Accepted,
-    table: PathBuf,
-}
-
-impl Viewer {
-    fn new(directory: &Path) -> Result<Viewer, ChannelError> {
-        let place = Place::find(directory)?;
-        let disk = RealDisk;
-        Ok(Viewer {
-            accepted: accept::read_all(&place.acceptances(), &disk)?,
-            table: table::directory(&place).map_err(|error| failed("look at", &place.directory, &error))?,
-            place,
-            disk,
-        })
-    }
-
-    /// The index, if processes of this boot made one; otherwise the file and the logs say it all.
-    fn index(&self, number: u64) -> Option<Index> {
-        Index::open(&table::index_path(&self.table, number), number).ok()
-    }
-
-    /// `None`: it is gone meanwhile.
-    fn look(&self, dir: usize, number: u64) -> Result<Option<Waiting>, ChannelError> {
-        let path = self.place.segment(dir, number);
-        match self.look_into(&path, number) {
-            Ok(waiting) => Ok(Some(waiting)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", &path, &error)),
-        }
-    }
-
-    fn look_into(&self, path: &Path, number: u64) -> io::Result<Waiting> {
-        let file = self.disk.open_to_read(path)?;
-        let mut damage = VecDeque::new();
-        let frames = match self.index(number) {
-            Some(index) => (index.first()..index.committed())
-                .filter(|frame| !index.is_accepted(*frame))
-                .map(|frame| (frame, index.entry(frame)))
-                .collect(),
-            None => {
-                let head = segment::read_head(&*file, number)?;
-                let scan = segment::scan(&*file, number, head.cap, segment::HEAD, 0)?;
-                let told = scan.damage.iter();
-                damage.extend(told.map(|what| format!("{} is damaged: {what}", path.display())));
-                let ranges = self.accepted.get(&number);
-                let is_accepted = |frame: u32| {
-                    ranges.is_some_and(|all| all.iter().any(|(from, to)| (*from..*to).contains(&frame)))
-                };
-                let all = (0..).zip(scan.entries);
-                all.filter(|(frame, entry)| entry.length > 0 && !is_accepted(*frame))
-                    .collect()
-            }
-        };
-        Ok(Waiting { file, frames, damage })
-    }
-
-    fn amount(&self, dir: usize, number: u64) -> Result<Amount, ChannelError> {
-        if let Some(index) = self.index(number) {
-            return Ok(index.waiting_exactly());
-        }
-        let path = self.place.segment(dir, number);
-        let head = self
-            .disk
-            .open_to_read(&path)
-            .and_then(|file| segment::read_head(&*file, number));
-        if !self.accepted.contains_key(&number)
-            && let Some(totals) = head.ok().and_then(|head| head.totals)
-        {
-            return Ok(totals.amount);
-        }
-        let mut sum = Amount::default();
-        for (_, entry) in self.look(dir, number)?.into_iter().flat_map(|found| found.frames) {
-            sum.add(Amount {
-                events: entry.events.into(),
-                bytes: entry.raw.into(),
-            });
-        }
-        Ok(sum)
-    }
-}
-
-/// How much is in the channel of a directory.
-pub fn status(directory: &Path) -> Result<Status, ChannelError> {
-    let viewer = Viewer::new(directory)?;
-    let segments = viewer.place.segments(&viewer.disk)?;
-    let aside = (0..viewer.place.data.len()).map(|dir| viewer.place.quarantine(dir));
-    let mut status = Status {
-        segments: segments.len() as u64,
-        quarantined: aside
-            .map(|path| viewer.disk.names(&path).map_or(0, |names| names.len() as u64))
-            .sum(),
-        id: viewer.place.id.clone(),
-        ..Status::default()
-    };
-    for (number, dir) in segments {
-        let amount = viewer.amount(dir, number)?;
-        status.events += amount.events;
-        status.bytes += amount.bytes;
-    }
-    Ok(status)
-}
+use std::path::Path;
 
 /// All batches that are not accepted, oldest first, without taking them. Works while others put and take:
 /// a batch that is accepted meanwhile may be seen or not.
@@ -158,7 +27,34 @@ pub fn browse(
 struct Browse {
     viewer: Viewer,
     segments: VecDeque<(u64, usize)>,
-    current: Option<(u64, PathBuf, Waiting)>,
+    current: Option<(u64, usize, Waiting)>,
+}
+
+impl Browse {
+    /// `None` for a frame that was accepted since it was listed: its bytes may be gone.
+    fn read(
+        &self,
+        (number, dir): (u64, usize),
+        waiting: &Waiting,
+        found: WaitingFrame,
+    ) -> Option<Result<(FrameHeader, Batch), ChannelError>> {
+        let read = segment::read_frame(&*waiting.file, number, found.frame, found.entry);
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData && self.is_gone(number, dir, found) => {
+                None
+            }
+            read => {
+                Some(read.map_err(|error| failed("read", &self.viewer.place.segment(dir, number), &error)))
+            }
+        }
+    }
+
+    fn is_gone(&self, number: u64, dir: usize, found: WaitingFrame) -> bool {
+        match self.viewer.index(number) {
+            Some(index) => index.committed() > found.frame && index.is_accepted(found.frame),
+            None => !self.viewer.place.segment(dir, number).exists(),
+        }
+    }
 }
 
 impl Iterator for Browse {
@@ -166,18 +62,25 @@ impl Iterator for Browse {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((number, path, waiting)) = &mut self.current {
-                if let Some(damage) = waiting.damage.pop_front() {
-                    return Some(Err(ChannelError::Failed(damage)));
-                }
-                if let Some((frame, entry)) = waiting.frames.pop_front() {
-                    let read = segment::read_frame(&*waiting.file, *number, frame, entry);
-                    return Some(read.map_err(|error| failed("read", path, &error)));
+            if let Some((number, dir, mut waiting)) = self.current.take() {
+                let item = match waiting.damage.pop_front() {
+                    Some(damage) => Some(Some(Err(ChannelError::Failed(damage)))),
+                    None => waiting
+                        .frames
+                        .pop_front()
+                        .map(|found| self.read((number, dir), &waiting, found)),
+                };
+                if let Some(item) = item {
+                    self.current = Some((number, dir, waiting));
+                    match item {
+                        Some(item) => return Some(item),
+                        None => continue,
+                    }
                 }
             }
             let (number, dir) = self.segments.pop_front()?;
             self.current = match self.viewer.look(dir, number) {
-                Ok(found) => found.map(|waiting| (number, self.viewer.place.segment(dir, number), waiting)),
+                Ok(found) => found.map(|waiting| (number, dir, waiting)),
                 Err(error) => return Some(Err(error)),
             };
         }

@@ -40,6 +40,8 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// A file to read only.
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// A file to write over that is there.
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// A directory and those above it, where they are missing.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory.
@@ -54,6 +56,11 @@ pub trait Disk: Send + Sync {
     fn unlink(&self, path: &Path) -> io::Result<()>;
     /// Bytes that are free for us on the file system of a path.
     fn free(&self, path: &Path) -> io::Result<u64>;
+    /// Milliseconds since 1970. May jump in both directions.
+    fn clock_ms(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64)
+    }
 }
 
 /// The real one.
@@ -126,6 +133,10 @@ impl Disk for RealDisk {
 
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(File::open(path)?))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(File::options().read(true).write(true).open(path)?))
     }
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {

@@ -5,18 +5,23 @@ use super::core::Core;
 use super::disk::DiskFile;
 use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
+use super::rigged::{Bug, planted};
 use super::segment::{self, Ready, Totals};
 use super::shm::now_ns;
+use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
 /// How often is looked whether the segment is still there, where nothing is synced.
 const LOOK_NS: u64 = 20_000_000;
+
+/// Nothing is put into a segment that is so many milliseconds old (24 days).
+const OLDEST: u32 = u32::MAX / 2;
 
 /// A segment that we made, as whoever syncs and publishes sees it.
 pub struct Segment {
@@ -26,10 +31,14 @@ pub struct Segment {
     index: Index,
     /// Of no more use: nothing that is written to it now counts.
     broken: AtomicBool,
+    /// No more room, or nobody knows what stands behind what is there: the next put goes elsewhere.
+    spent: AtomicBool,
     /// Something was published and not synced yet.
     unsynced: AtomicBool,
     /// When it was last looked whether it is still there.
     looked_ns: AtomicU64,
+    /// Frames that have to be on the disk.
+    synced: AtomicU32,
 }
 
 /// The same, as whoever writes sees it. What was written may be ahead of what is published.
@@ -41,6 +50,10 @@ pub struct Lane {
     amount: Amount,
     reserved: u64,
     step: u64,
+    /// Bytes that it shall have at most.
+    most: u64,
+    /// When the segment was made, by the clock of the wall.
+    created: u64,
 }
 
 /// Puts that were written together and are not published yet.
@@ -66,18 +79,27 @@ impl Room {
     }
 }
 
-/// Room in a new segment.
-pub fn room_of_new(core: &Core) -> Room {
+/// Frames that a new segment of so many bytes may have: a small one has a small index.
+fn cap_of_new(core: &Core, most: u64) -> u32 {
+    let all = segment::cap_for(core.config.segment_bytes);
+    match most < core.config.segment_bytes {
+        true => segment::cap_for(most / 8).min(all),
+        false => all,
+    }
+}
+
+/// Room in a new segment of so many bytes.
+pub fn room_of_new(core: &Core, most: u64) -> Room {
     Room {
-        bytes: core.config.segment_bytes.saturating_sub(segment::HEAD),
-        frames: segment::cap_for(core.config.segment_bytes) as usize,
+        bytes: most.saturating_sub(segment::HEAD),
+        frames: cap_of_new(core, most) as usize,
     }
 }
 
 impl Lane {
-    /// Make a segment. The index comes first, so that whoever sees the segment of a living putter finds it;
+    /// Make a segment of at most so many bytes, in which `frames` find room. The index comes first, so that whoever sees the segment of a living putter finds it;
     /// the segment counts when its name is synced, and only then is anything put into it.
-    pub fn create(core: &Core) -> Result<Lane, ChannelError> {
+    pub fn create(core: &Core, most: u64, frames: usize) -> Result<Lane, ChannelError> {
         core.check_there()?;
         let numbers = core.place.numbers();
         let number = core
@@ -87,10 +109,36 @@ impl Lane {
         let dir = core.place.dir_of(number);
         let path = core.place.segment(dir, number);
         let index_path = core.table.index_path(number);
-        let index = make_index(core, number, &index_path)
-            .map_err(|error| failed("make the index", &index_path, &error))?;
-        let made = check_free(core, &path, FIRST_STEP)
-            .and_then(|()| make_file(core, dir, number, &path, index.cap()));
+        let spare = match core.config.sync {
+            Sync::Always => spare::take(core, dir),
+            _ => None,
+        };
+        let again_bytes = spare.as_ref().map(Spare::bytes);
+        let cap = match again_bytes {
+            Some(bytes) => segment::cap_for(bytes),
+            None => cap_of_new(core, most),
+        };
+        let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
+        let created = core.disk.clock_ms();
+        let make = || match spare {
+            Some(spare) => {
+                let head = segment::head(number, cap, created, segment::RECYCLED);
+                spare.become_segment(core, dir, &path, &head)
+            }
+            None => check_free(core, &path, FIRST_STEP)
+                .and_then(|()| make_file(core, dir, &path, &segment::head(number, cap, created, 0))),
+        };
+        let index = || {
+            let made = make_index(core, number, cap, &index_path);
+            made.map_err(|error| failed("make the index", &index_path, &error))
+        };
+        let (index, made) = match planted(Bug::SegmentBeforeIndex) {
+            false => (index()?, make()),
+            true => {
+                let made = make();
+                (index()?, made)
+            }
+        };
         let file = made.inspect_err(|_| {
             let _ = std::fs::remove_file(&index_path);
         })?;
@@ -103,17 +151,26 @@ impl Lane {
             file,
             index,
             broken: AtomicBool::new(false),
+            spent: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
             looked_ns: AtomicU64::new(0),
+            synced: AtomicU32::new(0),
         };
         Ok(Lane {
             segment: Arc::new(segment),
             at: segment::HEAD,
             frames: 0,
             amount: Amount::default(),
-            reserved: segment::HEAD,
+            reserved: again_bytes.unwrap_or(segment::HEAD),
             step: FIRST_STEP,
+            most: again_bytes.unwrap_or(most),
+            created,
         })
+    }
+
+    /// Bytes that it shall have at most.
+    pub fn most(&self) -> u64 {
+        self.most
     }
 
     /// What is published and synced through it.
@@ -121,10 +178,19 @@ impl Lane {
         &self.segment
     }
 
-    /// What still goes in.
+    /// Milliseconds since the segment was made; 0 when the clock was set back.
+    fn since(&self, core: &Core) -> u32 {
+        let since = core.disk.clock_ms().saturating_sub(self.created);
+        u32::try_from(since).unwrap_or(u32::MAX)
+    }
+
+    /// What still goes in: nothing when the time of a frame would not fit soon.
     pub fn room(&self, core: &Core) -> Room {
+        if self.frames > 0 && self.since(core) > OLDEST {
+            return Room::default();
+        }
         Room {
-            bytes: core.config.segment_bytes.saturating_sub(self.at),
+            bytes: self.most.saturating_sub(self.at),
             frames: (self.segment.index.cap() - self.frames) as usize,
         }
     }
@@ -151,25 +217,30 @@ impl Lane {
                     return Ok(());
                 }
                 Err(error) if upto == end => return Err(error),
-                Err(_) => {}
+                Err(_) => {
+                    spare::give_up(core);
+                }
             }
         }
         Ok(())
     }
 
     /// Write a group behind what is there. Nothing is visible yet; after a failure nothing of it is there.
-    pub fn write(&mut self, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
+    pub fn write(&mut self, core: &Core, puts: &[&[Ready]]) -> Result<Group, ChannelError> {
         let segment = &self.segment;
-        // What is published is synced; what was written behind it may be torn together with this.
-        let synced = segment.index.committed();
+        let since = self.since(core);
+        // What is not synced may be torn together with this, published or not.
+        let synced = segment.synced.load(Ordering::SeqCst);
         let (file, number) = (&*segment.file, segment.number);
-        match segment::write_group(file, number, self.frames, synced, self.at, puts) {
+        match segment::write_group(file, number, self.frames, synced, self.at, since, puts) {
             Ok(entries) => Ok(self.written(entries)),
             Err(error) => {
-                // A whole frame of a put that failed must not be found if we die now.
+                // What is there of it must not be found, neither if we die now nor behind what is written
+                // over its first frame: the next put goes into another segment.
+                segment.spent.store(true, Ordering::SeqCst);
                 let blank = [0; crate::wire::HEADER];
-                if file.write_at(&mut [IoSlice::new(&blank)], self.at).is_err() {
-                    segment.broken.store(true, Ordering::SeqCst);
+                if !planted(Bug::FailedWriteNotBlanked) {
+                    let _ = file.write_at(&mut [IoSlice::new(&blank)], self.at);
                 }
                 Err(failed("write", &segment.path, &error))
             }
@@ -207,25 +278,41 @@ impl Group {
             let why = format!("cannot sync {path}: the sync before this one failed");
             return Err(ChannelError::Failed(why));
         }
+        if planted(Bug::PublishedBeforeSync) {
+            self.publish(core);
+        }
         if core.config.sync == Sync::Always
+            && !planted(Bug::PutNotSynced)
             && let Err(error) = segment.file.sync()
+            && !planted(Bug::FailedSyncIgnored)
         {
-            segment.broken.store(true, Ordering::SeqCst);
-            // At once: if we die now, nobody finds what was refused.
-            segment.seal(core);
+            if !planted(Bug::SegmentUsedAfterFailedSync) {
+                segment.broken.store(true, Ordering::SeqCst);
+                // At once: if we die now, nobody finds what was refused.
+                segment.seal(core);
+            }
             return Err(failed("sync", &segment.path, &error));
         }
         segment.check_there(core)?;
+        self.publish(core);
+        Ok(())
+    }
+
+    fn publish(&self, core: &Core) {
+        let segment = &*self.segment;
         for (frame, entry) in (self.first..).zip(&self.entries) {
             segment.index.set_entry(frame, *entry);
         }
         let frames = self.first + self.entries.len() as u32;
-        segment
-            .unsynced
-            .store(core.config.sync != Sync::Always, Ordering::SeqCst);
+        if core.config.sync != Sync::Always {
+            segment.unsynced.store(true, Ordering::SeqCst);
+        }
+        // Where nobody ever syncs, what is published counts as synced: what is missing later is reported.
+        if !matches!(core.config.sync, Sync::Every(_)) {
+            segment.synced.store(frames, Ordering::SeqCst);
+        }
         segment.index.commit(frames, self.amount);
         core.table.put_bell().ring();
-        Ok(())
     }
 }
 
@@ -249,7 +336,7 @@ impl Segment {
 
     /// Nothing more may be written to it.
     pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::SeqCst)
+        self.broken.load(Ordering::SeqCst) || self.spent.load(Ordering::SeqCst)
     }
 
     /// Something in it is published and not synced.
@@ -262,37 +349,50 @@ impl Segment {
         if !self.unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
+        let frames = self.index.committed();
         self.file.sync().map_err(|error| {
             self.broken.store(true, Ordering::SeqCst);
             failed("sync", &self.path, &error)
-        })
+        })?;
+        self.synced.store(frames, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Append no more. What was not published is cut off, and the totals are noted for who counts later;
     /// both are only help, so that their failure is none. No group that is still to be published may be on
     /// its way. Once more does no harm.
     pub fn seal(&self, core: &Core) {
-        let totals = Totals {
-            frames: self.index.committed(),
-            amount: self.index.amount_in(),
-        };
-        let _ = segment::write_totals(&*self.file, self.number, totals);
-        let _ = self.file.truncate(self.index.end());
         if core.config.sync != Sync::Never
             && let Err(error) = self.sync()
         {
             (core.report)(&error.to_string());
+        }
+        let totals = Totals {
+            frames: self.index.committed(),
+            amount: self.index.amount_in(),
+            synced: self.synced.load(Ordering::SeqCst),
+        };
+        // Behind a sync that failed nobody knows what is there: whoever counts has to look.
+        if !self.broken.load(Ordering::SeqCst) || totals.synced == totals.frames {
+            let _ = segment::write_totals(&*self.file, self.number, totals);
+        }
+        if !planted(Bug::RefusedNotCutOff) {
+            let _ = self.file.truncate(self.index.end());
+            if self.is_broken() {
+                // What was refused stays away after a power cut as well, as far as this disk still works.
+                let _ = self.file.sync();
+            }
         }
         self.index.seal();
         core.table.put_bell().ring_for_sleepers();
     }
 }
 
-fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
+fn make_index(core: &Core, number: u64, cap: u32, path: &Path) -> io::Result<Index> {
     let hidden = core.table.private_path();
     let maker = Maker {
         number,
-        cap: segment::cap_for(core.config.segment_bytes),
+        cap,
         owner: core.table.me(),
     };
     let made =
@@ -301,21 +401,17 @@ fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
     made
 }
 
-fn make_file(
-    core: &Core,
-    dir: usize,
-    number: u64,
-    path: &Path,
-    cap: u32,
-) -> Result<Arc<dyn DiskFile>, ChannelError> {
+fn make_file(core: &Core, dir: usize, path: &Path, head: &[u8]) -> Result<Arc<dyn DiskFile>, ChannelError> {
     let told = |error: io::Error| failed("make", path, &error);
     let file = core.disk.create(path).map_err(told)?;
-    let head = segment::head(number, cap);
     let ready = file
         .reserve(0, segment::HEAD)
-        .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))
+        .and_then(|()| file.write_at(&mut [IoSlice::new(head)], 0))
         .and_then(|()| file.sync())
-        .and_then(|()| core.disk.sync_dir(&core.place.data[dir]));
+        .and_then(|()| match planted(Bug::SegmentNameNotSynced) {
+            false => core.disk.sync_dir(&core.place.data[dir]),
+            true => Ok(()),
+        });
     match ready {
         Ok(()) => Ok(file),
         Err(error) => {

@@ -19,15 +19,17 @@
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
 //! | index without a segment (`recover`) | its putter is dead, and then there is still no segment: removed at the next attach | the dead make no segment; the other way round one that was made in between would lose its index |
-//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
+//! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
+//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
-//! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place`, `mount` and
-//! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
+//! `place`, `mount` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
+mod attached;
 mod browse;
 mod clerk;
 mod core;
@@ -39,16 +41,21 @@ mod place;
 mod put;
 mod recover;
 mod registry;
+mod rigged;
 mod segment;
 pub mod settings;
 mod shm;
+mod spare;
 mod table;
 mod take;
+pub mod tools;
+mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use browse::{Status, browse, status};
+pub use browse::browse;
 pub use place::looks_like_channel;
+pub use tools::status::{Attached, Status, status};
 
 use self::clerk::{Clerk, Desk};
 use self::core::Core;
@@ -57,13 +64,14 @@ use self::index::{ACCEPTED, Index, WAITING};
 use self::place::Place;
 use self::put::{Putter, lock};
 use self::registry::Registry;
+use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
 use super::{Channel, ChannelError, Fill, Taken};
 use crate::ack::{Delivery, Refusal, Settle};
 use crate::event::Batch;
 use crate::wire::Compression;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -163,7 +171,7 @@ struct Inner {
     putter: Putter,
     log: accept::AcceptLog,
     /// Segments of which something was accepted since the last log.
-    touched: Mutex<HashMap<u64, Arc<Index>>>,
+    touched: Mutex<BTreeMap<u64, Arc<Index>>>,
     /// Segments were removed and their directory not synced since.
     removed: AtomicBool,
     /// The log failed, and that was said.
@@ -174,6 +182,9 @@ struct Inner {
     finished: AtomicBool,
     keeper: Clerk,
     lessee: Clerk,
+    /// As if the process had been killed.
+    #[cfg(test)]
+    abandoned: AtomicBool,
 }
 
 impl FileChannel {
@@ -183,6 +194,18 @@ impl FileChannel {
     }
 
     fn open_on(
+        config: Config,
+        role: Role,
+        disk: Arc<dyn Disk>,
+        lease: Duration,
+    ) -> Result<Arc<FileChannel>, ChannelError> {
+        let channel = FileChannel::open_still(config, role, disk, lease)?;
+        Inner::start(&channel.inner, lease)?;
+        Ok(channel)
+    }
+
+    /// Open without the threads that log, sync and renew the lease now and then.
+    fn open_still(
         mut config: Config,
         role: Role,
         disk: Arc<dyn Disk>,
@@ -192,8 +215,11 @@ impl FileChannel {
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, lease)?;
-        let accepted = accept::read_all(&place.acceptances(), &*disk)?;
+        let table = Table::attach(&place, &*disk, role, lease)?;
+        let accepted = match planted(Bug::LogsNotRead) {
+            false => accept::read_all(&place.acceptances(), &*disk)?,
+            true => accept::Accepted::new(),
+        };
         let core = Core {
             report: config.report.clone(),
             config,
@@ -216,13 +242,18 @@ impl FileChannel {
             finished: AtomicBool::new(false),
             keeper: Clerk::default(),
             lessee: Clerk::default(),
+            #[cfg(test)]
+            abandoned: AtomicBool::new(false),
         });
         if role != Role::Put {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
         recover::remove_leftovers(&inner.core)?;
-        Inner::start(&inner, lease)?;
+        if role != Role::Take && inner.core.config.sync == Sync::Always {
+            inner.core.table.want_spares(spare::WANTED);
+        }
+        spare::clear(&inner.core);
         Ok(Arc::new(FileChannel { inner }))
     }
 
@@ -262,6 +293,14 @@ impl Inner {
             .map_err(told)
     }
 
+    /// Nothing that it still does has an effect: in a test it was killed.
+    fn is_abandoned(&self) -> bool {
+        #[cfg(test)]
+        return self.abandoned.load(Ordering::SeqCst);
+        #[cfg(not(test))]
+        false
+    }
+
     fn has_to_keep(&self) -> bool {
         let syncs = matches!(self.core.config.sync, Sync::Every(_));
         self.removed.load(Ordering::SeqCst)
@@ -271,7 +310,7 @@ impl Inner {
 
     /// What is done each 100 ms while there is something to do.
     fn keep(&self) {
-        if matches!(self.core.config.sync, Sync::Every(_)) {
+        if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
             self.putter.sync(&self.core);
         }
         match self.log_takes() {
@@ -292,7 +331,7 @@ impl Inner {
             lock(&self.touched).extend(touched);
             return Err(told(error));
         }
-        if self.removed.swap(false, Ordering::SeqCst) {
+        if self.removed.swap(false, Ordering::SeqCst) && !planted(Bug::RemovalNotSynced) {
             let synced = self.core.sync_data_dirs();
             synced
                 .inspect_err(|_| self.removed.store(true, Ordering::SeqCst))
@@ -326,7 +365,9 @@ impl Inner {
 
     /// A frame waits again, behind the place where takers look.
     fn came_back(&self) {
-        self.core.table.rewinds().fetch_add(1, Ordering::SeqCst);
+        if !planted(Bug::RefusedNotAnnounced) {
+            self.core.table.rewinds().fetch_add(1, Ordering::SeqCst);
+        }
         self.core.table.put_bell().ring();
     }
 
@@ -352,6 +393,10 @@ impl Inner {
             Ok(Read::Batch(batch)) => {
                 let inner = this.clone();
                 Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
+            }
+            Ok(Read::Lost) => {
+                this.released();
+                Ok(None)
             }
             Ok(Read::Damaged(what)) => {
                 claimed.opened.index.set_damaged();
@@ -390,11 +435,16 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.keeper.stop();
         self.lessee.stop();
+        if self.is_abandoned() {
+            return;
+        }
         self.putter.close(&self.core);
         self.keep();
         if self.role != Role::Put && self.core.table.is_there() {
             self.log.close(&self.core);
         }
+        self.core.table.want_spares(0);
+        spare::clear(&self.core);
     }
 }
 
@@ -406,6 +456,9 @@ struct Ticket {
 
 impl Settle for Ticket {
     fn accept(self: Box<Self>) {
+        if self.inner.is_abandoned() {
+            return;
+        }
         if take::settle(&self.claimed, ACCEPTED) {
             self.inner.accepted(&self.claimed);
         } else {
@@ -421,6 +474,9 @@ impl Settle for Ticket {
     }
 
     fn refuse(self: Box<Self>, _: Refusal) {
+        if self.inner.is_abandoned() {
+            return;
+        }
         if take::settle(&self.claimed, WAITING) {
             self.inner.came_back();
         }

@@ -5,7 +5,8 @@
 //! without one is either empty or somebody else's.
 
 use super::Config;
-use super::disk::Disk;
+use super::disk::{Disk, RealDisk};
+use super::rigged::{self, Bug, planted};
 use crate::channel::ChannelError;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice};
@@ -18,6 +19,8 @@ pub const VERSION: u32 = 1;
 pub const MARKER: &str = "flume-channel";
 /// What its `format` member says.
 const FORMAT: &str = "flume file channel";
+/// Bytes of a marker that are read: more are none.
+const LONGEST_MARKER: usize = 1 << 20;
 
 /// File systems that do not keep what we need (locks, shared mappings, syncs), by their magic numbers.
 const FOREIGN: &[(u32, &str)] = &[
@@ -107,7 +110,7 @@ impl Place {
 
     /// The channel in a directory, which must be one already.
     pub fn find(directory: &Path) -> Result<Place, ChannelError> {
-        let marker = read_marker(directory)?.ok_or_else(|| not_a_channel(directory))?;
+        let marker = read_marker(directory, &RealDisk)?.ok_or_else(|| not_a_channel(directory))?;
         Ok(Place::of(directory, marker))
     }
 
@@ -136,11 +139,11 @@ impl Place {
             check_file_system(&path)?;
             check_owner(&path)?;
         }
-        let marker = match read_marker(directory)? {
+        let marker = match read_marker(directory, disk)? {
             Some(marker) => marker,
-            None => match check_empty(directory) {
+            None => match check_empty(directory, disk) {
                 // What is there now may be a channel that somebody else has made since we looked.
-                Err(error) => read_marker(directory)?.ok_or(error)?,
+                Err(error) => read_marker(directory, disk)?.ok_or(error)?,
                 Ok(()) if !config.create => return Err(not_a_channel(directory)),
                 Ok(()) => write_marker(directory, wanted, disk)?,
             },
@@ -155,18 +158,44 @@ impl Place {
     }
 
     fn make_dirs(&self, disk: &dyn Disk) -> Result<(), ChannelError> {
+        // Whoever made the marker may not have come to this. Without a marker the others would be in the way.
+        if !planted(Bug::DirectoriesNotSynced) {
+            disk.sync_dir(&self.directory)
+                .map_err(|error| failed("sync", &self.directory, &error))?;
+        }
         let inner = [self.numbers(), self.acceptances()];
         for path in self.data.iter().chain(&inner) {
             disk.make_dir(path)
                 .map_err(|error| failed("make directory", path, &error))?;
         }
-        let above = self.data.iter().filter_map(|path| path.parent());
-        for path in above.chain([self.directory.as_path(), &self.checkpoint]) {
-            disk.sync_dir(path)
-                .map_err(|error| failed("sync", path, &error))?;
+        if planted(Bug::DirectoriesNotSynced) {
+            return Ok(());
         }
-        Ok(())
+        for path in self.data.iter().chain([&self.checkpoint]) {
+            sync_above(path, &self.directory, disk)?;
+        }
+        disk.sync_dir(&self.checkpoint)
+            .map_err(|error| failed("sync", &self.checkpoint, &error))
     }
+}
+
+/// Make durable that a directory is there: sync those above it, up to the channel's own or else all of them,
+/// since whoever made them may have died before it could. Those that may not be read are not ours.
+fn sync_above(path: &Path, upto: &Path, disk: &dyn Disk) -> Result<(), ChannelError> {
+    for above in path.ancestors().skip(1) {
+        let above = match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        };
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(failed("sync", above, &error));
+            }
+            _ if above == upto => return Ok(()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn marker_of(config: &Config) -> Marker {
@@ -195,6 +224,9 @@ fn marker_of(config: &Config) -> Marker {
 /// A number that no other process has.
 pub fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
+    if let Some(number) = rigged::random() {
+        return number;
+    }
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u64(super::shm::now_ns());
     hasher.write_u32(std::process::id());
@@ -284,17 +316,14 @@ fn refuse_owner(path: &Path, owner: u32, me: u32) -> Result<(), ChannelError> {
 }
 
 /// Nothing but hidden names may be where a channel is made.
-fn check_empty(directory: &Path) -> Result<(), ChannelError> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
+fn check_empty(directory: &Path, disk: &dyn Disk) -> Result<(), ChannelError> {
+    let names = match disk.names(directory) {
+        Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             return Err(unusable(format!("cannot list {}: {error}", directory.display())));
         }
     };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     match names.into_iter().find(|name| !name.starts_with('.')) {
         None => Ok(()),
         Some(name) => Err(unusable(format!(
@@ -304,13 +333,17 @@ fn check_empty(directory: &Path) -> Result<(), ChannelError> {
     }
 }
 
-fn read_marker(directory: &Path) -> Result<Option<Marker>, ChannelError> {
+fn read_marker(directory: &Path, disk: &dyn Disk) -> Result<Option<Marker>, ChannelError> {
     let path = directory.join(MARKER);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
+    let mut text = Vec::new();
+    let read = disk
+        .open_to_read(&path)
+        .and_then(|file| file.read_at(&mut text, LONGEST_MARKER, 0));
+    match read {
+        Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(format!("cannot read {}: {error}", path.display()))),
-    };
+    }
     parse_marker(&path, &text).map(Some)
 }
 
@@ -341,13 +374,19 @@ fn parse_marker(path: &Path, text: &[u8]) -> Result<Marker, ChannelError> {
 fn write_marker(directory: &Path, marker: Marker, disk: &dyn Disk) -> Result<Marker, ChannelError> {
     disk.make_dir(directory)
         .map_err(|error| failed("make directory", directory, &error))?;
+    if !planted(Bug::DirectoriesNotSynced) {
+        // Before there is a marker: whoever finds one need not look above.
+        sync_above(directory, Path::new("/"), disk)?;
+    }
     let path = directory.join(MARKER);
     let hidden = directory.join(format!(".{MARKER}-{:016x}", random()));
     let text = serde_json::to_vec_pretty(&marker).unwrap_or_default();
     let made = (|| {
         let file = disk.create(&hidden)?;
         file.write_at(&mut [IoSlice::new(&text)], 0)?;
-        file.sync()?;
+        if !planted(Bug::MarkerNotSynced) {
+            file.sync()?;
+        }
         match disk.link(&hidden, &path) {
             // Somebody else was first; theirs counts.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -355,13 +394,12 @@ fn write_marker(directory: &Path, marker: Marker, disk: &dyn Disk) -> Result<Mar
         }
     })();
     let _ = disk.unlink(&hidden);
+    if planted(Bug::DirectoriesNotSynced) {
+        return Ok(marker);
+    }
     made.and_then(|()| disk.sync_dir(directory))
         .map_err(|error| failed("write", &path, &error))?;
-    if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
-        disk.sync_dir(above)
-            .map_err(|error| failed("sync", above, &error))?;
-    }
-    Ok(read_marker(directory)?.unwrap_or(marker))
+    Ok(read_marker(directory, disk)?.unwrap_or(marker))
 }
 
 fn other_directories(directory: &Path, found: &Marker, wanted: &Marker) -> ChannelError {

@@ -3,14 +3,18 @@
 //! Nothing here needs a lock or a leader. An index is linked under its name and the first one wins; what
 //! salvagers store is a function of a file that does not change any more, so they may all store it.
 
+use super::Sync;
 use super::core::Core;
 use super::disk::DiskFile;
 use super::index::{ACCEPTED, Amount, Index, Maker};
 use super::place::failed;
+use super::rigged::{Bug, planted};
 use super::segment::{self, Head, Scan};
+use super::spare;
 use crate::channel::ChannelError;
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -39,14 +43,17 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
                 file,
             }));
         }
-        match build(core, dir, &*file, number) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && core.drop_ballast() => continue,
+        let scan = match build(core, &*file, number) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && make_room(core) => continue,
             other => other.map_err(told)?,
-        }
-        // Deleted just before: what we made would give it out once more.
-        if !file.identity().map_err(told)?.1 {
+        };
+        // Put away just before: what we made would give it out once more.
+        if !is_there(core, &path, &*file).map_err(told)? {
             let _ = std::fs::remove_file(core.table.index_path(number));
             return Ok(None);
+        }
+        if let Some(scan) = scan {
+            tell(core, dir, number, &scan);
         }
         core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
     }
@@ -55,6 +62,20 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
         path.display(),
         core.place.checkpoint.display()
     )))
+}
+
+/// A full disk has room again.
+fn make_room(core: &Core) -> bool {
+    spare::give_up(core) || core.drop_ballast()
+}
+
+/// The path still leads to this file. A name that is left never comes back, so it is the segment that it was.
+pub fn is_there(core: &Core, path: &Path, file: &dyn DiskFile) -> io::Result<bool> {
+    match core.disk.open_to_read(path) {
+        Ok(now) => Ok(now.identity()?.0 == file.identity()?.0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The index that is there, if it is one of this very file.
@@ -105,8 +126,8 @@ pub fn remove_leftovers(core: &Core) -> Result<(), ChannelError> {
     Ok(())
 }
 
-/// Make an index from the segment and the logs of acceptances.
-fn build(core: &Core, dir: usize, file: &dyn DiskFile, number: u64) -> io::Result<()> {
+/// Make an index from the segment and the logs of acceptances; what was found, unless somebody else made it.
+fn build(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<Scan>> {
     let head = segment::read_head(file, number)?;
     let mut scan = segment::scan(file, number, head.cap, segment::HEAD, 0)?;
     look_for_loss(&head, &mut scan);
@@ -127,27 +148,28 @@ fn build(core: &Core, dir: usize, file: &dyn DiskFile, number: u64) -> io::Resul
     });
     let _ = std::fs::remove_file(&hidden);
     match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        other => other?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        other => other.map(|()| Some(scan)),
     }
-    tell(core, dir, number, &scan);
-    Ok(())
 }
 
 /// What a scan cannot see by itself: a head that is no head, and frames that are missing at the end.
-fn look_for_loss(head: &Head, scan: &mut Scan) {
+pub fn look_for_loss(head: &Head, scan: &mut Scan) {
     let is_unfinished = scan.entries.is_empty() && head.totals.is_none();
     if !head.whole && !is_unfinished {
         scan.damage.push("its head is damaged".into());
     }
     let found = scan.entries.len() as u32;
-    if let Some(totals) = head.totals.filter(|totals| totals.frames > found) {
+    if let Some(totals) = head.totals.filter(|totals| totals.synced > found) {
         let why = scan.torn.take().unwrap_or_else(|| "zeros".into());
         scan.damage.push(format!(
             "the last {} of its {} frames are lost: {why}",
             totals.frames - found,
             totals.frames
         ));
+    }
+    if head.recycled {
+        scan.torn = None;
     }
 }
 
@@ -190,11 +212,16 @@ fn tell(core: &Core, dir: usize, number: u64, scan: &Scan) {
     }
 }
 
-/// Show the whole frames that a dead putter wrote and did not publish, and seal its segment.
-pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
+/// Show the whole frames that a dead putter wrote and did not publish, and seal its segment. It may have
+/// died before its sync, so they are synced first: what was given out must not come to half of a put by a
+/// power cut. If that fails they are left out, since nobody was promised anything.
+pub fn salvage(core: &Core, number: u64, opened: &Opened) -> io::Result<()> {
     let index = &opened.index;
     let start = index.committed();
-    let scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    let mut scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    if core.config.sync != Sync::Never && !scan.entries.is_empty() && opened.file.sync().is_err() {
+        scan.entries.clear();
+    }
     let mut sum = Amount::default();
     for frame in 0..start {
         let entry = index.entry(frame);
@@ -220,18 +247,29 @@ pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
 
 /// Put a drained segment away: a sound one is deleted, a damaged one goes to the quarantine. The segment
 /// goes first and its index second, or else somebody would make the index anew with everything waiting.
-pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) {
+/// False if the segment is still there.
+pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) -> bool {
     let path = core.place.segment(dir, number);
+    if planted(Bug::IndexDeletedFirst) {
+        let _ = std::fs::remove_file(core.table.index_path(number));
+    }
     let gone = match index.is_damaged() {
-        false => core.disk.unlink(&path),
+        false => match spare::keep(core, dir, number) {
+            Ok(true) => Ok(()),
+            Ok(false) => core.disk.unlink(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+            Err(_) => core.disk.unlink(&path),
+        },
         true => quarantine(core, dir, number),
     };
     match gone {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             (core.report)(&failed("put away", &path, &error).to_string());
+            false
         }
         _ => {
             let _ = std::fs::remove_file(core.table.index_path(number));
+            true
         }
     }
 }

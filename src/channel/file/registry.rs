@@ -5,12 +5,12 @@ use super::index::{Amount, Index};
 use super::place::failed;
 use super::recover::{self, Opened};
 use super::segment;
+use super::shm;
 use crate::channel::ChannelError;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// One segment.
 pub struct Known {
@@ -32,8 +32,8 @@ pub struct Registry {
     seen: Option<u64>,
     /// As of when cursors are right.
     pub rewinds: u64,
-    /// When all claims were last looked at.
-    pub swept: Instant,
+    /// When all claims were last looked at, by the clock of leases.
+    pub swept: u64,
 }
 
 impl Default for Registry {
@@ -42,7 +42,7 @@ impl Default for Registry {
             known: BTreeMap::new(),
             seen: None,
             rewinds: 0,
-            swept: Instant::now(),
+            swept: shm::now_ns(),
         }
     }
 }
@@ -93,15 +93,13 @@ impl Registry {
         }
     }
 
-    /// Put away a segment if nothing can come from it any more.
+    /// Put away a segment if nothing can come from it any more. False if it is still there.
     pub fn dispose(&mut self, core: &Core, number: u64, index: &Index) -> bool {
         if !index.is_drained() {
             return false;
         }
-        if let Some(known) = self.known.remove(&number) {
-            recover::dispose(core, known.dir, number, index);
-        }
-        true
+        let known = self.known.remove(&number);
+        known.is_none_or(|known| recover::dispose(core, known.dir, number, index))
     }
 
     /// What is in the channel and not accepted; `exactly` by every claim word, which is slow.

@@ -6,11 +6,16 @@
 //! - upper half: frames that were synced when this one was written. A bad spot at or behind all that any
 //!   whole frame behind it calls synced may never have been: a torn tail. One before that was on the disk,
 //!   and is damage.
-//! - lower half: frames of the same put that still follow. A put at the end of the file counts only when
-//!   its last frame is there, so that a transaction is never half visible.
+//! - lower half: frames of the same put that came before, and frames that still follow, in 16 bits each. A
+//!   put at the end of the file counts only when its last frame is there, and behind a bad spot only when its
+//!   first one is, so that a transaction is never half visible.
+//!
+//! The head says when the segment was made, and each frame how many milliseconds later it was put: so the age
+//! of what waits is known without a word about it anywhere else.
 
 use super::disk::DiskFile;
 use super::index::{Amount, Entry};
+use super::rigged::{Bug, planted};
 use crate::event::Batch;
 use crate::slab;
 use crate::wire::{self, Fault, Frame, FrameHeader, HEADER, Kind, MAGIC};
@@ -41,8 +46,8 @@ pub fn cap_for(segment_bytes: u64) -> u32 {
 }
 
 /// What `sequence` holds; see the head of this module.
-pub fn sequence(synced: u32, follow: u32) -> u64 {
-    u64::from(synced) << 32 | u64::from(follow)
+pub fn sequence(synced: u32, before: u16, follow: u16) -> u64 {
+    u64::from(synced) << 32 | u64::from(before) << 16 | u64::from(follow)
 }
 
 fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
@@ -52,15 +57,21 @@ fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// The head of a new segment.
-pub fn head(number: u64, cap: u32) -> Vec<u8> {
+/// The head of a new segment: magic, version, frames that it may have, when it was made (milliseconds since
+/// 1970, 0 if that is not known), flags; then its number and the checksum.
+pub fn head(number: u64, cap: u32, created: u64, flags: u32) -> Vec<u8> {
     let mut bytes = HEAD_MAGIC.to_vec();
     bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
     bytes.extend_from_slice(&cap.to_le_bytes());
+    bytes.extend_from_slice(&created.to_le_bytes());
+    bytes.extend_from_slice(&flags.to_le_bytes());
     let mut bytes = checked(bytes, number);
     bytes.resize(HEAD as usize, 0);
     bytes
 }
+
+/// Flag of a head: the file was another segment before, and what stands behind the last frame is that one's.
+pub const RECYCLED: u32 = 1;
 
 /// What a segment says of itself when nobody appends any more: so that counting does not need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +80,8 @@ pub struct Totals {
     pub frames: u32,
     /// Events and bytes in them.
     pub amount: Amount,
+    /// Of the frames, how many were synced by then: if fewer are found, some were lost.
+    pub synced: u32,
 }
 
 /// Write the totals. Not synced: they are a help, and a hint at what should be there.
@@ -77,6 +90,7 @@ pub fn write_totals(file: &dyn DiskFile, number: u64, totals: Totals) -> io::Res
     bytes.extend_from_slice(&totals.frames.to_le_bytes());
     bytes.extend_from_slice(&totals.amount.events.to_le_bytes());
     bytes.extend_from_slice(&totals.amount.bytes.to_le_bytes());
+    bytes.extend_from_slice(&totals.synced.to_le_bytes());
     file.write_at(&mut [IoSlice::new(&checked(bytes, number))], AT_TOTALS)
 }
 
@@ -86,6 +100,10 @@ pub struct Head {
     pub whole: bool,
     /// Frames that the segment may have.
     pub cap: u32,
+    /// Written over another segment: bytes behind the last frame are no torn write.
+    pub recycled: bool,
+    /// When it was made, in milliseconds since 1970; 0 if that is not known.
+    pub created: u64,
     /// Its totals, if it was sealed.
     pub totals: Option<Totals>,
 }
@@ -102,14 +120,15 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
     let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     let at = AT_TOTALS as usize;
-    let totals = is_whole(&TOTALS_MAGIC, at, 8 + 20 + 12).then(|| Totals {
+    let totals = is_whole(&TOTALS_MAGIC, at, 8 + 24 + 12).then(|| Totals {
         frames: u32_at(at + 8),
         amount: Amount {
             events: u64_at(at + 12),
             bytes: u64_at(at + 20),
         },
+        synced: u32_at(at + 28),
     });
-    let whole = is_whole(&HEAD_MAGIC, 0, 16 + 12);
+    let whole = is_whole(&HEAD_MAGIC, 0, 28 + 12);
     Ok(Head {
         whole,
         cap: if whole {
@@ -117,6 +136,8 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
         } else {
             MOST_FRAMES
         },
+        recycled: whole && u32_at(24) & RECYCLED != 0,
+        created: if whole { u64_at(16) } else { 0 },
         totals,
     })
 }
@@ -154,6 +175,23 @@ pub fn read_frame(
     Ok((header, batch))
 }
 
+/// The header of a frame whose place is known, without its payload.
+pub fn header_of(file: &dyn DiskFile, number: u64, entry: Entry) -> io::Result<FrameHeader> {
+    let bad = |fault: Fault| io::Error::new(io::ErrorKind::InvalidData, fault.to_string());
+    let mut bytes = Vec::with_capacity(HEADER);
+    file.read_at(&mut bytes, HEADER, entry.offset.into())?;
+    match bytes.first_chunk::<HEADER>() {
+        Some(header) => FrameHeader::decode(header, number, wire::LIMIT).map_err(bad),
+        None => Err(bad(cut(bytes.len() as u64, HEADER as u64))),
+    }
+}
+
+/// Milliseconds since a frame was put, if its segment says when it was made. A clock that was set back makes
+/// things young, not old: what waits is not dropped for it.
+pub fn age(now: u64, created: u64, since: u32) -> Option<u64> {
+    (created > 0).then(|| now.saturating_sub(created.saturating_add(since.into())))
+}
+
 fn cut(have: u64, want: u64) -> Fault {
     Fault::Cut { have, want }
 }
@@ -173,7 +211,8 @@ pub struct Scan {
 struct Found {
     frame: u32,
     synced: u32,
-    follow: u32,
+    before: u16,
+    follow: u16,
     entry: Entry,
 }
 
@@ -234,7 +273,7 @@ impl Walk<'_> {
             )));
         }
         let (said, found) = (header.crc, wire::crc32c(payload));
-        if said != found {
+        if said != found && !planted(Bug::ScanWithoutChecksum) {
             return Ok(Look::Bad(Fault::PayloadCrc { said, found }));
         }
         Ok(self.found(at, &header))
@@ -252,7 +291,8 @@ impl Walk<'_> {
         Look::Frame(Found {
             frame,
             synced: (header.sequence >> 32) as u32,
-            follow: header.sequence as u32,
+            before: (header.sequence >> 16) as u16,
+            follow: header.sequence as u16,
             entry: Entry {
                 offset,
                 length: header.length,
@@ -262,7 +302,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole frame behind a bad spot that was written when frame `index` was synced.
+    /// The next whole first frame of a put behind a bad spot that was written when frame `index` was synced.
     fn written_later(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
         loop {
             let bytes = self.window.bytes(at, WINDOW)?;
@@ -271,7 +311,9 @@ impl Walk<'_> {
                 Some(skip) => {
                     at += skip as u64;
                     match self.look(at)? {
-                        Look::Frame(found) if found.frame >= index && found.synced > index => {
+                        Look::Frame(found)
+                            if found.frame >= index && found.synced > index && found.before == 0 =>
+                        {
                             return Ok(Some((at, found)));
                         }
                         _ => at += 1,
@@ -309,7 +351,7 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
             Look::Frame(found) if found.frame == expected => {
                 at += HEADER as u64 + u64::from(found.entry.length);
                 scan.entries.push(found.entry);
-                if found.follow == 0 {
+                if found.follow == 0 || planted(Bug::HalfPutShown) {
                     whole = scan.entries.len();
                 }
                 continue;
@@ -350,13 +392,15 @@ impl Ready {
     }
 }
 
-/// Write frames of several puts as one group; gives where they are. Frames below `synced` are on the disk.
+/// Write frames of several puts as one group, `since` milliseconds after the segment was made; gives where
+/// they are. Frames below `synced` are on the disk.
 pub fn write_group(
     file: &dyn DiskFile,
     number: u64,
     first: u32,
     synced: u32,
     start: u64,
+    since: u32,
     puts: &[&[Ready]],
 ) -> io::Result<Vec<Entry>> {
     let mut headers = Vec::new();
@@ -366,7 +410,8 @@ pub fn write_group(
         for (nth, ready) in put.iter().enumerate() {
             let mut header = ready.header;
             header.origin = position(number, first + entries.len() as u32);
-            header.sequence = sequence(synced, (put.len() - nth - 1) as u32);
+            header.sequence = sequence(synced, nth as u16, (put.len() - nth - 1) as u16);
+            header.since = since;
             headers.push(header.encode(number));
             entries.push(Entry {
                 offset: u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -397,7 +442,8 @@ mod tests {
     /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
     fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
         let file = RealDisk.create(&dir.join("s")).unwrap();
-        file.write_at(&mut [IoSlice::new(&head(7, 100))], 0).unwrap();
+        file.write_at(&mut [IoSlice::new(&head(7, 100, 77_000, 0))], 0)
+            .unwrap();
         let ready = |text: &str| {
             let (header, payload) = wire::batch_frame(
                 &Batch::single(&Event::new(text.to_string().repeat(50))),
@@ -409,7 +455,7 @@ mod tests {
         for put in [vec!["a"], vec!["b", "c", "d"], vec!["e"], vec!["f"]] {
             let put: Vec<_> = put.into_iter().map(ready).collect();
             let first = entries.len() as u32;
-            entries.extend(write_group(&*file, 7, first, first, at, &[&put]).unwrap());
+            entries.extend(write_group(&*file, 7, first, first, at, 5 + first, &[&put]).unwrap());
             at += put.iter().map(Ready::size).sum::<u64>();
         }
         (file, entries)
@@ -428,12 +474,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, entries) = sample(dir.path());
         assert!(read_head(&*file, 7).unwrap().whole && !read_head(&*file, 8).unwrap().whole);
+        assert_eq!(read_head(&*file, 7).unwrap().created, 77_000);
         let scan = scanned(&*file);
         assert_eq!(
             (scan.entries, scan.damage.len(), scan.torn),
             (entries.clone(), 0, None)
         );
         let (header, batch) = read_frame(&*file, 7, 3, entries[3]).unwrap();
+        assert_eq!(
+            (header.since, header_of(&*file, 7, entries[3]).unwrap().since),
+            (6, 6)
+        );
         assert_eq!(
             (header.origin, batch.origin, batch.sequence),
             (7 << 20 | 3, 7 << 20 | 3, 0)
@@ -496,6 +547,7 @@ mod tests {
         let totals = Totals {
             frames: 6,
             amount: Amount { events: 6, bytes: 99 },
+            synced: 5,
         };
         write_totals(&*file, 7, totals).unwrap();
         assert_eq!(read_head(&*file, 7).unwrap().totals, Some(totals));

@@ -1,11 +1,12 @@
 //! `file`: what the file channel can be told.
 
 use super::place::check_owner;
+use super::tools::{Tool, Tools};
 use super::{Config, FileChannel, Role, Sync, looks_like_channel};
 use crate::channel::Ends;
 use crate::channel::ends::opened;
 use crate::channel::{Channel, Settings};
-use crate::exit::StageError;
+use crate::exit::{StageError, StageResult};
 use crate::value::{Millis, Seconds, Size};
 use crate::wire::Compression;
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ pub struct File {
     /// Seconds between syncs when fsyncPerTransaction is false.
     #[arg(long, id = "fsyncInterval", default_value = "5", value_name = "TIME")]
     fsync_interval: Seconds,
+    #[command(flatten)]
+    tools: Tools,
 }
 
 /// `always`, `never` or a time.
@@ -137,17 +140,50 @@ impl File {
     }
 }
 
-impl Settings for File {
-    fn open(&self, name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError> {
-        let directory = match (&self.directory, &self.checkpoint_dir) {
-            (Some(directory), _) => directory.clone(),
+impl File {
+    fn directory(&self) -> Result<PathBuf, StageError> {
+        match (&self.directory, &self.checkpoint_dir) {
+            (Some(directory), _) => Ok(directory.clone()),
             // Flume names the two directories and none above them.
-            (None, Some(checkpoint)) if !self.data_dirs.is_empty() => checkpoint.clone(),
+            (None, Some(checkpoint)) if !self.data_dirs.is_empty() => Ok(checkpoint.clone()),
             _ => {
                 let word = "a directory is missing: channel file DIR, such as ./spool";
-                return Err(StageError::Usage(word.into()));
+                Err(StageError::Usage(word.into()))
             }
-        };
+        }
+    }
+
+    fn use_tool(&self, tool: &Tool, name: &str) -> StageResult {
+        if self.put || self.take {
+            return Err(StageError::Usage(format!(
+                "{} is a tool and passes no events: give it without --put and --take",
+                tool.flag()
+            )));
+        }
+        let directory = self.directory()?;
+        if !directory.exists() {
+            let shown = directory.display();
+            let why = format!("{shown} does not exist, and a tool makes no channel");
+            return Err(StageError::Usage(why));
+        }
+        self.tools.run(tool, &directory, name)
+    }
+}
+
+impl Settings for File {
+    fn tool(&self, name: &str) -> Option<StageResult> {
+        let tool = self.tools.chosen().transpose()?;
+        Some(tool.and_then(|tool| self.use_tool(&tool, name)))
+    }
+
+    fn open(&self, name: &str) -> Result<(Arc<dyn Channel>, Ends), StageError> {
+        if let Some(tool) = self.tools.chosen()? {
+            return Err(StageError::Usage(format!(
+                "{flag} is a tool and passes no events: flume channel file DIR {flag}",
+                flag = tool.flag()
+            )));
+        }
+        let directory = self.directory()?;
         let ends = self.ends();
         let role = match ends {
             Ends::Put => Role::Put,

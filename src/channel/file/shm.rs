@@ -18,19 +18,26 @@ use std::time::Duration;
 /// A file in memory, seen by every process that maps it.
 pub struct Map {
     raw: MmapRaw,
+    /// Words may be stored; a store into a view would kill the process.
+    pub is_writable: bool,
 }
 
 impl Map {
     /// Map the first `bytes` of a file that has at least as many: a word behind the end of the file would
     /// kill the process that touches it.
     pub fn of(file: &File, bytes: usize) -> io::Result<Map> {
-        let have = file.metadata()?.len();
-        if have < bytes as u64 {
-            let why = format!("it has {have} bytes, {bytes} were expected");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
+        check_length(file, bytes)?;
         let raw = MmapOptions::new().len(bytes).map_raw(file)?;
-        Ok(Map { raw })
+        let is_writable = true;
+        Ok(Map { raw, is_writable })
+    }
+
+    /// The same to look only, also at a file that may not be written. Nobody may store a word.
+    pub fn view(file: &File, bytes: usize) -> io::Result<Map> {
+        check_length(file, bytes)?;
+        let raw = MmapOptions::new().len(bytes).map_raw_read_only(file)?;
+        let is_writable = false;
+        Ok(Map { raw, is_writable })
     }
 
     /// The 64-bit word at a byte offset.
@@ -49,6 +56,15 @@ impl Map {
         // SAFETY: as in `word`; the offsets of halves and of words do not overlap.
         unsafe { AtomicU32::from_ptr(self.raw.as_mut_ptr().add(at).cast()) }
     }
+}
+
+fn check_length(file: &File, bytes: usize) -> io::Result<()> {
+    let have = file.metadata()?.len();
+    if have < bytes as u64 {
+        let why = format!("it has {have} bytes, {bytes} were expected");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(())
 }
 
 /// A place to sleep until something changes: a counter shifted by one, and a bit that says that somebody
@@ -150,6 +166,9 @@ pub fn is_locked(file: &File, byte: i64, length: i64) -> io::Result<bool> {
 
 /// Nanoseconds of the clock that all processes of one boot share.
 pub fn now_ns() -> u64 {
+    if let Some(now) = super::rigged::clock_ns() {
+        return now;
+    }
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -10,10 +10,12 @@
 //! the door first and looks at the slots second. So one of them sees the other, and who sees the other lets go
 //! and tries again. Where somebody lives the table is right, whatever mount it is seen through.
 
+use super::Role;
 use super::disk::Disk;
 use super::index::Amount;
 use super::mount::{leads_to, stamp};
 use super::place::{Place, failed, random, unusable};
+use super::rigged::{Bug, planted};
 use super::shm::{self, Bell, Map};
 use crate::channel::ChannelError;
 use std::fs::File;
@@ -23,12 +25,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
 /// Processes that may use one channel at a time.
 pub const SLOTS: usize = 256;
-const HEAD: usize = 4096;
-const SLOT: usize = 64;
-const SIZE: usize = HEAD + SLOTS * SLOT;
+pub(super) const HEAD: usize = 4096;
+pub(super) const SLOT: usize = 64;
+pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
 /// The byte that is locked by who looks after the table alone. (The one behind the slots is left free.)
 const DOOR: i64 = SLOTS as i64 + 1;
 /// How the name begins of a table that was replaced.
@@ -38,7 +40,7 @@ const KNOCK: Duration = Duration::from_millis(1);
 /// Numbers that one durable mark sets aside.
 const BLOCK: u64 = 1024;
 
-const AT_MAGIC: usize = 0;
+pub(super) const AT_MAGIC: usize = 0;
 const AT_IDS: usize = 8;
 const AT_NUMBERS: usize = 16;
 const AT_DURABLE: usize = 24;
@@ -48,11 +50,13 @@ const AT_STAMP: usize = 48;
 const AT_PUT_BELL: usize = 128;
 const AT_SPACE_BELL: usize = 192;
 
-const IN_REGISTRATION: usize = 0;
-const IN_DEADLINE: usize = 8;
-const IN_PID: usize = 16;
+pub(super) const IN_REGISTRATION: usize = 0;
+pub(super) const IN_DEADLINE: usize = 8;
+pub(super) const IN_PID: usize = 16;
 const IN_EVENTS: usize = 24;
 const IN_BYTES: usize = 32;
+const IN_SPARES: usize = 48;
+pub(super) const IN_ROLE: usize = 40;
 
 /// Our slot in the table of a channel; free again when this is dropped, or the process ends.
 pub struct Table {
@@ -79,14 +83,19 @@ pub fn directory(place: &Place) -> io::Result<PathBuf> {
 
 impl Table {
     /// Attach: make the table if there is none or one of another mount, and take a slot.
-    pub fn attach(place: &Place, disk: &dyn Disk, lease: Duration) -> Result<Table, ChannelError> {
+    pub fn attach(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+    ) -> Result<Table, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let directory = directory(place).map_err(told)?;
         clear_others(place, &directory)?;
         let deadline = Instant::now() + lease;
         loop {
             std::fs::create_dir_all(&directory).map_err(told)?;
-            if let Some(table) = Table::try_attach(place, disk, &directory, lease)? {
+            if let Some(table) = Table::try_attach(place, disk, &directory, role, lease)? {
                 return Ok(table);
             }
             if Instant::now() >= deadline {
@@ -104,6 +113,7 @@ impl Table {
         place: &Place,
         disk: &dyn Disk,
         directory: &Path,
+        role: Role,
         lease: Duration,
     ) -> Result<Option<Table>, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
@@ -127,10 +137,12 @@ impl Table {
         let somebody = || shm::is_locked(&probe, 0, SLOTS as i64).map_err(told);
         let alone = !somebody()?;
         if alone {
+            // Before the door is closed: nobody waits for the disk of another.
+            let used = Used::look(place, disk)?;
             if !shm::try_lock(&door, DOOR).map_err(told)? || somebody()? {
                 return Ok(None);
             }
-            if !leads_to(&path, &mine).map_err(told)? || !look_after(place, disk, &map, &mine, directory)? {
+            if !leads_to(&path, &mine).map_err(told)? || !look_after(place, &map, &mine, directory, &used)? {
                 return Ok(None);
             }
         }
@@ -156,16 +168,19 @@ impl Table {
             was_alone: alone,
         };
         // Before the door opens: who comes then finds us registered.
-        table.register();
+        table.register(role);
         Ok(Some(table))
     }
 
     /// The deadline stands before the registration, and both before the first claim.
-    fn register(&mut self) {
+    fn register(&mut self, role: Role) {
         self.renew();
         self.set_reserved(Amount::default());
+        self.want_spares(0);
         let pid = u64::from(std::process::id());
         self.in_slot(self.slot, IN_PID).store(pid, Ordering::SeqCst);
+        self.in_slot(self.slot, IN_ROLE)
+            .store(role as u64, Ordering::SeqCst);
         self.registration = self.draw_id();
         self.in_slot(self.slot, IN_REGISTRATION)
             .store(self.registration, Ordering::SeqCst);
@@ -252,6 +267,9 @@ impl Table {
         if slot == self.slot {
             return id > self.registration;
         }
+        if planted(Bug::LivingTakenOver) || planted(Bug::DeadNotTakenOver) {
+            return planted(Bug::DeadNotTakenOver);
+        }
         let registration = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
         let deadline = self.in_slot(slot, IN_DEADLINE).load(Ordering::SeqCst);
         registration <= id && deadline > shm::now_ns() && self.is_held(slot)
@@ -261,6 +279,9 @@ impl Table {
     pub fn is_owner_alive(&self, (slot, registration): (usize, u64)) -> bool {
         if (slot, registration) == self.me() {
             return true;
+        }
+        if planted(Bug::LivingPutterSealed) {
+            return false;
         }
         let found = self.in_slot(slot, IN_REGISTRATION).load(Ordering::SeqCst);
         registration != 0 && found == registration && self.is_held(slot)
@@ -292,6 +313,18 @@ impl Table {
         sum
     }
 
+    /// How many drained segments we would like to find.
+    pub fn want_spares(&self, count: u64) {
+        self.in_slot(self.slot, IN_SPARES).store(count, Ordering::SeqCst);
+    }
+
+    /// How many drained segments all living putters would like to find.
+    pub fn spares_wanted(&self) -> u64 {
+        let wanted = |slot: &usize| self.in_slot(*slot, IN_SPARES).load(Ordering::SeqCst);
+        let asking = (0..SLOTS).filter(|slot| wanted(slot) > 0 && self.is_held(*slot));
+        asking.map(|slot| wanted(&slot)).sum()
+    }
+
     /// A segment number that was never used and, once this returns, never will be again: it lies below a
     /// mark that is durable. The mark is a name, since names cannot tear; a process that slept over a
     /// higher mark adds a lower name, which changes nothing.
@@ -313,13 +346,21 @@ pub fn index_path(directory: &Path, number: u64) -> PathBuf {
 
 fn make_mark(place: &Place, disk: &dyn Disk, mark: u64) -> io::Result<()> {
     let directory = place.numbers();
+    if planted(Bug::LowerMarksFirst) {
+        remove_marks(&directory, disk, mark)?;
+    }
     match disk.create(&directory.join(format!("{mark:016}"))) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ if planted(Bug::NumbersNotSynced) => {}
         _ => disk.sync_dir(&directory)?,
     }
-    // Lower names mean nothing any more; one that stays is harmless.
-    for name in disk.names(&directory)? {
-        if name.parse::<u64>().is_ok_and(|number| number < mark) {
+    remove_marks(&directory, disk, mark)
+}
+
+/// Lower names mean nothing any more; one that stays is harmless.
+fn remove_marks(directory: &Path, disk: &dyn Disk, below: u64) -> io::Result<()> {
+    for name in disk.names(directory)? {
+        if name.parse::<u64>().is_ok_and(|number| number < below) {
             let _ = disk.unlink(&directory.join(name));
         }
     }
@@ -333,7 +374,10 @@ fn highest_mark(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
         .names(&directory)
         .map_err(|error| failed("list", &directory, &error))?;
     let marks = names.iter().filter_map(|name| name.parse().ok());
-    Ok(marks.max().unwrap_or(0))
+    Ok(marks
+        .max()
+        .filter(|_| !planted(Bug::NumbersOfTheDrainedReused))
+        .unwrap_or(0))
 }
 
 /// The first number that no life of the channel can have used.
@@ -375,14 +419,31 @@ fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<bool, ChannelEr
     }
 }
 
+/// The numbers that were used, as the disk has it.
+struct Used {
+    /// The highest durable mark.
+    mark: u64,
+    /// The highest segment that is there.
+    segment: u64,
+}
+
+impl Used {
+    fn look(place: &Place, disk: &dyn Disk) -> Result<Used, ChannelError> {
+        Ok(Used {
+            mark: highest_mark(place, disk)?,
+            segment: place.segments(disk)?.last().map_or(0, |(number, _)| *number),
+        })
+    }
+}
+
 /// Look after a table that nobody uses: one of another mount goes away, and this is false. From one that
 /// stays go half-made files; its numbers are made to be above all that were used.
 fn look_after(
     place: &Place,
-    disk: &dyn Disk,
     map: &Map,
     control: &File,
     directory: &Path,
+    used: &Used,
 ) -> Result<bool, ChannelError> {
     let told = |error: io::Error| failed("look after the table in", directory, &error);
     if map.word(AT_STAMP).load(Ordering::SeqCst) != stamp(place, control).map_err(told)? {
@@ -395,14 +456,11 @@ fn look_after(
         let _ = std::fs::remove_file(directory.join(name));
     }
     let (numbers, durable) = (map.word(AT_NUMBERS), map.word(AT_DURABLE));
-    if highest_mark(place, disk)? > durable.load(Ordering::SeqCst) {
+    if used.mark > durable.load(Ordering::SeqCst) {
         // Its maker died before it noted it here, or the table is older than it looks.
-        numbers.fetch_max(next_number(place, disk)?, Ordering::SeqCst);
+        numbers.fetch_max(used.mark, Ordering::SeqCst);
     }
-    let segments = place.segments(disk)?;
-    if let Some((last, _)) = segments.last() {
-        numbers.fetch_max(last + 1, Ordering::SeqCst);
-    }
+    numbers.fetch_max(used.segment + 1, Ordering::SeqCst);
     Ok(true)
 }
 

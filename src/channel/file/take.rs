@@ -5,13 +5,15 @@ use super::index::{ACCEPTED, Amount, Claim, Index, WAITING};
 use super::place::failed;
 use super::recover::{self, Opened};
 use super::registry::Registry;
+use super::rigged::{Bug, planted};
 use super::segment;
+use super::shm::now_ns;
 use crate::channel::ChannelError;
 use crate::event::Batch;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often claims of others are looked at while there are any.
 pub const SWEEP: Duration = Duration::from_millis(20);
@@ -44,7 +46,7 @@ pub fn claim_next(core: &Core, registry: &mut Registry) -> Result<Looked, Channe
         registry.rewinds = rewinds;
         registry.known.values_mut().for_each(|known| known.cursor = 0);
     }
-    if registry.swept.elapsed() < SWEEP
+    if now_ns().saturating_sub(registry.swept) < SWEEP.as_nanos() as u64
         && let Some(claimed) = next_in_order(core, registry)?
     {
         return Ok(Looked::Claimed(claimed));
@@ -127,7 +129,7 @@ fn sweep(core: &Core, registry: &mut Registry) -> Result<Looked, ChannelError> {
             Some((frame, old, word)) => {
                 // Who died may have held more, which comes before anything later: sweep on after a take-over.
                 if old == WAITING {
-                    registry.swept = Instant::now();
+                    registry.swept = now_ns();
                 }
                 return Ok(Looked::Claimed(claimed(number, opened, frame, word)));
             }
@@ -136,7 +138,7 @@ fn sweep(core: &Core, registry: &mut Registry) -> Result<Looked, ChannelError> {
             }
         }
     }
-    registry.swept = Instant::now();
+    registry.swept = now_ns();
     Ok(Looked::Nothing { foreign })
 }
 
@@ -165,10 +167,10 @@ fn look_after_writer(
     number: u64,
     opened: &Opened,
 ) -> Result<(), ChannelError> {
-    if opened.index.is_sealed() || core.is_writer_alive(&opened.index) {
+    if opened.index.is_sealed() || core.is_writer_alive(&opened.index) || planted(Bug::DeadPutterNotSealed) {
         return Ok(());
     }
-    recover::salvage(number, opened).map_err(|error| {
+    recover::salvage(core, number, opened).map_err(|error| {
         let dir = registry.known.get(&number).map_or(0, |known| known.dir);
         failed("salvage", &core.place.segment(dir, number), &error)
     })
@@ -202,6 +204,8 @@ pub fn is_drained(core: &Core, registry: &mut Registry) -> Result<bool, ChannelE
 /// What reading a claimed frame gave.
 pub enum Read {
     Batch(Batch),
+    /// While this process was stopped others have taken it, and the segment is another one by now.
+    Lost,
     /// It cannot be read, now or ever.
     Damaged(String),
 }
@@ -213,6 +217,10 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
     match segment::read_frame(file, number, frame, entry) {
         Ok((_, batch)) => Ok(Read::Batch(batch)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let word = claimed.opened.index.claim(frame).load(Ordering::SeqCst);
+            if word != claimed.word {
+                return Ok(Read::Lost);
+            }
             let what = format!(
                 "frame {frame} of segment {number} in {}, at byte {}, is lost: {error}",
                 core.place.directory.display(),
@@ -230,6 +238,10 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
 /// Change the word of a claim; false if it is not ours any more.
 pub fn settle(claimed: &Claimed, new: u64) -> bool {
     let word = claimed.opened.index.claim(claimed.frame);
+    if planted(Bug::ClaimNotCompared) {
+        word.store(new, Ordering::SeqCst);
+        return true;
+    }
     let settled = word.compare_exchange(claimed.word, new, Ordering::SeqCst, Ordering::SeqCst);
     if settled.is_ok() && new == ACCEPTED {
         claimed.opened.index.add_out(claimed.amount);

@@ -4,6 +4,8 @@ mod attach;
 mod failing;
 mod one_process;
 mod processes;
+mod recycling;
+mod simulated;
 mod speed;
 
 use super::*;

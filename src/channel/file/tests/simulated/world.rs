@@ -1,0 +1,584 @@
+//! Processes on a simulated disk: each is an open channel of its own, all in one thread.
+
+use super::disk::{Crash, Crashed, Plan, Port, PortOf, Simulated, set_visitor};
+use super::model::{Fate, Model};
+use super::program::{Ending, Op, Program, Setup};
+use super::random::Random;
+use crate::ack::{Delivery, Refusal};
+use crate::channel::file::put::lock;
+use crate::channel::file::{Config, FileChannel, LEASE, Role, Sync, rigged};
+use crate::channel::{Channel, ChannelError, Taken};
+use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Processes at a time.
+pub const SLOTS: usize = 4;
+
+/// One process.
+struct Actor {
+    channel: Arc<FileChannel>,
+    port: Arc<Port>,
+    life: u32,
+    held: Vec<(usize, Delivery)>,
+    stopped: bool,
+}
+
+/// Everything there is in one run.
+pub struct World {
+    root: PathBuf,
+    setup: Setup,
+    disk: Arc<Simulated>,
+    actors: RefCell<Vec<Option<Actor>>>,
+    model: RefCell<Model>,
+    reports: Arc<Mutex<Vec<String>>>,
+    clock_ns: Cell<u64>,
+    lives: Cell<u32>,
+    /// Who is in the middle of an operation: more than one when a visitor has come.
+    busy: RefCell<Vec<usize>>,
+    /// Operations so far.
+    operations: Cell<u64>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        set_visitor(None);
+        for slot in 0..SLOTS {
+            self.bury(slot);
+        }
+        rigged::set_clock_ns(None);
+        rigged::set_random(None);
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+impl World {
+    /// `root` is a real directory for the tables, which is removed in the end.
+    pub fn new(root: PathBuf, program: &Program, plan: Plan) -> Rc<World> {
+        std::fs::create_dir_all(root.join("channel/checkpoint")).unwrap();
+        let seed = Random::new(program.seed).next();
+        rigged::set_random(Some(seed));
+        let setup = program.setup;
+        let world = Rc::new(World {
+            disk: Simulated::new(&root, mixed(seed, &plan), plan, setup.disk_bytes),
+            root,
+            setup,
+            actors: RefCell::new((0..SLOTS).map(|_| None).collect()),
+            model: RefCell::new(Model::new(setup.sync, setup.sync_take_always)),
+            reports: Arc::default(),
+            clock_ns: Cell::new(0),
+            lives: Cell::new(0),
+            busy: RefCell::default(),
+            operations: Cell::new(0),
+        });
+        world.pass(Duration::from_secs(100));
+        if plan.visit.is_some() {
+            let (visited, mut random) = (Rc::downgrade(&world), Random::new(mixed(seed, &plan)));
+            set_visitor(Some(Box::new(move || {
+                if let Some(world) = visited.upgrade() {
+                    world.visit(&mut random);
+                }
+            })));
+        }
+        world
+    }
+
+    /// Run a program to its end, crash or not; then look whether everything is as it must be.
+    pub fn run(&self, program: &Program) -> Result<u64, String> {
+        for op in &program.ops {
+            self.perform(op);
+            self.check()?;
+        }
+        let steps = self.disk.steps();
+        self.disk.calm();
+        set_visitor(None);
+        for slot in 0..SLOTS {
+            match program.ending {
+                Ending::Close => self.perform(&Op::Close(slot)),
+                Ending::Kill => self.perform(&Op::Kill(slot)),
+                Ending::Cut => {}
+            }
+        }
+        if program.ending == Ending::Cut {
+            self.perform(&Op::Cut);
+        }
+        self.check()?;
+        self.verify(program.ending == Ending::Cut)?;
+        // Once more without any memory: nothing comes again, and no position is used again.
+        self.perform(&Op::Cut);
+        self.verify(true)?;
+        Ok(steps)
+    }
+
+    pub fn trace(&self) -> Vec<String> {
+        self.disk.trace()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.model.borrow().failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, what: String) {
+        self.model.borrow_mut().fail(what);
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock_ns.set(self.clock_ns.get() + time.as_nanos() as u64);
+        rigged::set_clock_ns(Some(self.clock_ns.get()));
+        for actor in self
+            .actors
+            .borrow()
+            .iter()
+            .flatten()
+            .filter(|actor| !actor.stopped)
+        {
+            actor.channel.inner.core.table.renew();
+        }
+    }
+
+    /// One operation, which a crash may end.
+    fn perform(&self, op: &Op) {
+        let told = format!("{}{op:?}", "  ".repeat(self.busy.borrow().len()));
+        self.disk.say(told);
+        self.operations.set(self.operations.get() + 1);
+        self.busy.borrow_mut().push(op.slot());
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(op)));
+        self.busy.borrow_mut().pop();
+        let Err(payload) = outcome else {
+            return;
+        };
+        match payload.downcast_ref::<Crashed>() {
+            Some(Crashed(Crash::Cut)) => {
+                // Who was in the middle of a call is dead as well.
+                if !self.busy.borrow().is_empty() {
+                    std::panic::resume_unwind(payload);
+                }
+                self.after_cut();
+            }
+            Some(_) => {
+                self.model.borrow_mut().secret_claim |= matches!(op, Op::Take(_) | Op::Empty(_));
+                self.bury(op.slot());
+            }
+            None => std::panic::resume_unwind(payload),
+        }
+    }
+
+    fn attempt(&self, op: &Op) {
+        let slot = op.slot();
+        match op {
+            Op::Put(_, sizes) => self.put(slot, sizes),
+            Op::Take(_) => self.take(slot),
+            Op::Accept(_, which) => self.accept(slot, *which),
+            Op::Refuse(_, which) => self.refuse(slot, *which),
+            Op::Keep(_) => self.keep(slot),
+            Op::Empty(_) => self.empty(slot),
+            Op::Drained(_) => self.ask_drained(slot),
+            Op::Stop(_) => self.stop(slot),
+            Op::Close(_) => self.close(slot),
+            Op::Kill(_) => self.bury(slot),
+            Op::Pass(time) => self.pass(*time),
+            Op::Cut => {
+                self.disk.cut_power();
+                self.after_cut();
+            }
+        }
+    }
+
+    /// Another process does something in the middle of a call.
+    fn visit(&self, random: &mut Random) {
+        for _ in 0..3 + random.below(4) {
+            let op = Op::random(random, &self.setup);
+            // Not the process that is in the middle of a call.
+            let is_busy = self.busy.borrow().contains(&op.slot());
+            if !is_busy && !matches!(op, Op::Cut) {
+                self.perform(&op);
+            }
+        }
+    }
+
+    fn config(&self, port: &Arc<Port>) -> Config {
+        let directory = self.root.join("channel");
+        let (reports, port) = (self.reports.clone(), port.clone());
+        let data = |number: usize| directory.join(format!("disk{number}"));
+        Config {
+            sync: self.setup.sync,
+            sync_take_always: self.setup.sync_take_always,
+            capacity: self.setup.capacity,
+            min_free: self.setup.min_free,
+            segment_bytes: 64 << 10,
+            keep_alive: Duration::ZERO,
+            data_dirs: match self.setup.data_dirs {
+                1 => Vec::new(),
+                many => (0..many).map(data).collect(),
+            },
+            report: Arc::new(move |text| {
+                if !port.is_dead() {
+                    lock(&reports).push(text.into());
+                }
+            }),
+            ..Config::new(directory)
+        }
+    }
+
+    fn open(&self, slot: usize, role: Role) -> bool {
+        if self.actors.borrow()[slot].is_some() {
+            self.wake(slot);
+            return true;
+        }
+        let life = self.lives.get() + 1;
+        self.lives.set(life);
+        let port = Port::new(&self.disk, life);
+        let opened = FileChannel::open_still(self.config(&port), role, Arc::new(PortOf(port.clone())), LEASE);
+        match opened {
+            Ok(channel) => {
+                self.actors.borrow_mut()[slot] = Some(Actor {
+                    channel,
+                    port,
+                    life,
+                    held: Vec::new(),
+                    stopped: false,
+                });
+                true
+            }
+            Err(error) => {
+                if !self.is_disk_bad() {
+                    self.fail(format!("cannot be opened: {error}"));
+                }
+                false
+            }
+        }
+    }
+
+    /// Some call has failed, or may for want of room.
+    fn is_disk_bad(&self) -> bool {
+        self.disk.faults() > 0 || self.setup.disk_bytes < u64::MAX
+    }
+
+    fn wake(&self, slot: usize) {
+        let mut actors = self.actors.borrow_mut();
+        if let Some(actor) = actors[slot].as_mut().filter(|actor| actor.stopped) {
+            actor.stopped = false;
+            actor.channel.inner.core.table.renew();
+            self.model.borrow_mut().woke(actor.life);
+        }
+    }
+
+    /// The channel of a slot, opened if it is not, and its life.
+    fn channel(&self, slot: usize) -> Option<(Arc<FileChannel>, u32)> {
+        let role = match slot < SLOTS / 2 {
+            true if self.setup.alone => Role::Put,
+            false if self.setup.alone => Role::Take,
+            _ => Role::Both,
+        };
+        if !self.open(slot, role) {
+            return None;
+        }
+        let actors = self.actors.borrow();
+        actors[slot]
+            .as_ref()
+            .map(|actor| (actor.channel.clone(), actor.life))
+    }
+
+    fn put(&self, slot: usize, sizes: &[(u32, u32)]) {
+        let Some((channel, life)) = self.channel(slot) else {
+            return;
+        };
+        if channel.inner.role == Role::Take {
+            return;
+        }
+        let (_, most) = self.model.borrow().bounds();
+        let (put, batches) = self.model.borrow_mut().begin(life, sizes);
+        match channel.put(&batches) {
+            Ok(()) => self.model.borrow_mut().acknowledged(put),
+            Err(error) => {
+                let is_unwritten = error.to_string().starts_with("cannot write");
+                let fate = if is_unwritten {
+                    Fate::Unwritten
+                } else {
+                    Fate::Refused
+                };
+                self.model.borrow_mut().refused(put, fate);
+                let more: u32 = sizes.iter().map(|(events, _)| events).sum();
+                let is_full = self.setup.capacity > 0 && most + u64::from(more) > self.setup.capacity;
+                let is_full = is_full || matches!(error, ChannelError::TooLarge(_));
+                if !is_full && !self.is_disk_bad() && self.busy.borrow().len() <= 1 {
+                    self.fail(format!("put {put} failed: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Nobody else did anything since that many operations, or is in the middle of something.
+    fn is_alone_since(&self, operations: u64) -> bool {
+        self.operations.get() == operations && self.busy.borrow().len() <= 1
+    }
+
+    fn take(&self, slot: usize) {
+        let Some((channel, life)) = self.channel(slot) else {
+            return;
+        };
+        if channel.inner.role == Role::Put {
+            return;
+        }
+        let before = self.operations.get();
+        let taken = channel.take(Some(Instant::now()));
+        match taken {
+            Ok(Taken::Delivery(delivery)) => {
+                let is_reported = self.disk.faults() > 0;
+                let mut model = self.model.borrow_mut();
+                let number = model.delivered(life, &delivery.batch, is_reported);
+                if self.is_alone_since(before) {
+                    model.check_order(number);
+                }
+                model.holds(life, number);
+                drop(model);
+                if let Some(actor) = &mut self.actors.borrow_mut()[slot] {
+                    actor.held.push((number, delivery));
+                }
+            }
+            Ok(_) => {}
+            Err(error) if self.is_disk_bad() => drop(error),
+            Err(error) => self.fail(format!("take failed: {error}")),
+        }
+    }
+
+    /// One that it holds.
+    fn pick(&self, slot: usize, which: usize) -> Option<(u32, usize, Delivery)> {
+        self.wake(slot);
+        let mut actors = self.actors.borrow_mut();
+        let actor = actors[slot].as_mut()?;
+        let which = which.checked_rem(actor.held.len())?;
+        let (number, delivery) = actor.held.remove(which);
+        Some((actor.life, number, delivery))
+    }
+
+    fn accept(&self, slot: usize, which: usize) {
+        let Some((life, number, delivery)) = self.pick(slot, which) else {
+            return;
+        };
+        let before = lock(&self.reports).len();
+        self.model.borrow_mut().accepts(life, number);
+        delivery.accept();
+        let reports = lock(&self.reports);
+        if reports.len() == before {
+            self.model.borrow_mut().accepted(life, number);
+        } else if reports[before..]
+            .iter()
+            .any(|text| text.contains("was given to another taker"))
+        {
+            self.model.borrow_mut().too_late(life, number);
+        }
+    }
+
+    fn refuse(&self, slot: usize, which: usize) {
+        if let Some((life, number, delivery)) = self.pick(slot, which) {
+            self.model.borrow_mut().refuses(life, number);
+            delivery.refuse(Refusal::retry("no"));
+        }
+    }
+
+    /// What its threads do now and then.
+    fn keep(&self, slot: usize) {
+        self.wake(slot);
+        let Some((channel, life)) = self.actors.borrow()[slot]
+            .as_ref()
+            .map(|actor| (actor.channel.clone(), actor.life))
+        else {
+            return;
+        };
+        let before = lock(&self.reports).len();
+        channel.inner.keep();
+        let is_good = lock(&self.reports).len() == before && !channel.inner.log_failed.load(Ordering::SeqCst);
+        if is_good {
+            self.model.borrow_mut().kept(life);
+        }
+    }
+
+    /// Take and accept what there is, with a look after the log now and then.
+    fn empty(&self, slot: usize) {
+        for round in 0..60 {
+            self.take(slot);
+            let is_empty = self.actors.borrow()[slot]
+                .as_ref()
+                .is_none_or(|actor| actor.held.is_empty());
+            if is_empty {
+                return;
+            }
+            self.accept(slot, 0);
+            if round % 3 == 2 {
+                self.keep(slot);
+            }
+        }
+    }
+
+    fn ask_drained(&self, slot: usize) {
+        let Some((channel, _)) = self.channel(slot) else {
+            return;
+        };
+        let before = self.operations.get();
+        let is_drained = channel.inner.role != Role::Put && Channel::is_drained(&*channel);
+        if is_drained && self.is_alone_since(before) {
+            self.model.borrow_mut().said_drained();
+        }
+    }
+
+    /// It sleeps over its lease; the others do not.
+    fn stop(&self, slot: usize) {
+        self.wake(slot);
+        if let Some(actor) = &mut self.actors.borrow_mut()[slot] {
+            actor.stopped = true;
+            self.model.borrow_mut().overslept(actor.life);
+        }
+        for _ in 0..12 {
+            self.pass(LEASE / 4);
+        }
+    }
+
+    fn close(&self, slot: usize) {
+        self.wake(slot);
+        let Some(actor) = self.actors.borrow_mut()[slot].take() else {
+            return;
+        };
+        for (number, delivery) in actor.held {
+            self.model.borrow_mut().refuses(actor.life, number);
+            drop(delivery);
+        }
+        let before = lock(&self.reports).len();
+        let life = actor.life;
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| drop(actor.channel)));
+        if let Err(payload) = outcome {
+            self.model.borrow_mut().killed(life);
+            std::panic::resume_unwind(payload);
+        }
+        if lock(&self.reports).len() == before {
+            self.model.borrow_mut().kept(life);
+        }
+    }
+
+    /// As SIGKILL would.
+    fn bury(&self, slot: usize) {
+        let Some(actor) = self.actors.borrow_mut().get_mut(slot).and_then(Option::take) else {
+            return;
+        };
+        actor.channel.inner.abandoned.store(true, Ordering::SeqCst);
+        actor.port.kill();
+        self.model.borrow_mut().killed(actor.life);
+        drop(actor);
+    }
+
+    /// Nothing is left but the disk.
+    fn after_cut(&self) {
+        for slot in 0..SLOTS {
+            self.bury(slot);
+        }
+        let checkpoint = self.root.join("channel/checkpoint");
+        for entry in std::fs::read_dir(checkpoint).unwrap() {
+            std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
+        }
+        self.model.borrow_mut().power_cut();
+    }
+
+    /// Take everything, compare, and put something. `after_cut`: nothing was left but the disk.
+    fn verify(&self, after_cut: bool) -> Result<(), String> {
+        let slot = SLOTS - 1;
+        self.disk.say("verify".into());
+        self.pass(Duration::from_secs(1));
+        self.open(slot, Role::Both);
+        self.check()?;
+        let Some((channel, _)) = self.channel(slot) else {
+            return Err("the channel cannot be opened".into());
+        };
+        self.ask_drained(slot);
+        let (said, (least, _)) = (channel.fill().events, self.model.borrow().bounds());
+        let taken = self.drain(slot)?;
+        self.model.borrow_mut().drained();
+        self.check()?;
+        let is_right = match (self.setup.sync, after_cut) {
+            // Totals may have reached the disk before the events.
+            (Sync::Never, _) if self.disk.cuts() > 0 => true,
+            (_, true) => said == taken,
+            // What the dead have left is not counted before somebody looks at it.
+            (_, false) => said >= least && said <= taken,
+        };
+        if !is_right {
+            return Err(format!("it held {taken} events and said {said}"));
+        }
+        self.put(0, &[(1, 20), (2, 30)]);
+        self.close(0);
+        if self.drain(slot)? != 3 {
+            return Err("what was put in the end does not come".into());
+        }
+        self.model.borrow_mut().drained();
+        let fill = channel.fill().events;
+        drop(channel);
+        self.keep(slot);
+        self.close(slot);
+        self.check()?;
+        match fill {
+            0 => self.look_at_leftovers(),
+            _ => Err(format!("it is empty and says that it holds {fill} events")),
+        }
+    }
+
+    /// Take until nothing comes, accept, and count the events.
+    fn drain(&self, slot: usize) -> Result<u64, String> {
+        let mut events = 0;
+        loop {
+            self.take(slot);
+            self.check()?;
+            let held = self.actors.borrow()[slot]
+                .as_ref()
+                .map_or(0, |actor| actor.held.len());
+            let last = self.actors.borrow()[slot]
+                .as_ref()
+                .and_then(|actor| actor.held.last().map(|(_, delivery)| delivery.batch.len()));
+            match last {
+                None => return Ok(events),
+                Some(last) => events += u64::from(last),
+            }
+            for _ in 0..held {
+                self.accept(slot, 0);
+            }
+            self.check()?;
+        }
+    }
+
+    /// An empty channel leaves no segments; nothing was called damaged that is not.
+    fn look_at_leftovers(&self) -> Result<(), String> {
+        let directory = self.root.join("channel");
+        let dirs = ["data", "disk0", "disk1"].map(|name| directory.join(name));
+        let names = dirs.iter().flat_map(|path| self.disk.names(path));
+        let left: Vec<_> = names.filter(|name| name.ends_with(".seg")).collect();
+        if !left.is_empty() {
+            return Err(format!("an empty channel leaves {left:?}"));
+        }
+        if self.setup.sync == Sync::Never {
+            // What was lost with the power is told as damage: nobody ever synced it.
+            return Ok(());
+        }
+        let words = ["damaged", "quarantine", " is lost", " are lost"];
+        let is_wrong = |text: &&String| {
+            // What a crash tore was never acknowledged.
+            !text.contains("never finished") && words.iter().any(|word| text.contains(word))
+        };
+        match lock(&self.reports).iter().find(is_wrong) {
+            Some(text) => Err(format!("it was said: {text}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn mixed(seed: u64, plan: &Plan) -> u64 {
+    let at = [
+        plan.crash.map_or(0, |(step, crash)| step * 4 + crash as u64 + 1),
+        plan.fault.map_or(0, |(step, fault)| step * 4 + fault as u64 + 1),
+        plan.visit.unwrap_or(0),
+    ];
+    at.iter().fold(seed, |mixed, part| {
+        Random::new(mixed ^ part.wrapping_mul(0x2545_f491_4f6c_dd1d)).next()
+    })
+}
