@@ -17,6 +17,9 @@
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
+//! | skip (`tools`) | alone; claim words to accepted, the log says so and is synced, then drained segments go | each frame is either skipped or still waits; a second run skips the rest |
+//! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
+//! | repair (`tools`) | alone; good frames are put into a new segment, synced; the old ones accepted and logged; the segment to the quarantine | a crash in between brings frames twice, and loses none |
 //! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
@@ -184,16 +187,31 @@ impl FileChannel {
     }
 
     fn open_on(
+        config: Config,
+        role: Role,
+        disk: Arc<dyn Disk>,
+        lease: Duration,
+    ) -> Result<Arc<FileChannel>, ChannelError> {
+        FileChannel::open_by(config, role, disk, lease, Table::attach)
+    }
+
+    /// Open with nobody else attached, and nobody coming until it is closed; `Full` if it is in use.
+    fn open_alone(config: Config, disk: Arc<dyn Disk>) -> Result<Arc<FileChannel>, ChannelError> {
+        FileChannel::open_by(config, Role::Both, disk, LEASE, Table::attach_alone)
+    }
+
+    fn open_by(
         mut config: Config,
         role: Role,
         disk: Arc<dyn Disk>,
         lease: Duration,
+        attach: impl Fn(&Place, &dyn Disk, Role, Duration) -> Result<Table, ChannelError>,
     ) -> Result<Arc<FileChannel>, ChannelError> {
         config.segment_bytes = config
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, role, lease)?;
+        let table = attach(&place, &*disk, role, lease)?;
         let accepted = accept::read_all(&place.acceptances(), &*disk)?;
         let core = Core {
             report: config.report.clone(),

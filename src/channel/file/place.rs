@@ -149,11 +149,16 @@ impl Place {
         Ok(place)
     }
 
-    fn make_dirs(&self, disk: &dyn Disk) -> Result<(), ChannelError> {
+    /// The directories that it must have.
+    pub fn directories(&self) -> Vec<PathBuf> {
         let inner = [self.numbers(), self.acceptances()];
-        for path in self.data.iter().chain(&inner) {
-            disk.make_dir(path)
-                .map_err(|error| failed("make directory", path, &error))?;
+        self.data.iter().cloned().chain(inner).collect()
+    }
+
+    fn make_dirs(&self, disk: &dyn Disk) -> Result<(), ChannelError> {
+        for path in self.directories() {
+            disk.make_dir(&path)
+                .map_err(|error| failed("make directory", &path, &error))?;
         }
         let above = self.data.iter().filter_map(|path| path.parent());
         for path in above.chain([self.directory.as_path(), &self.checkpoint]) {

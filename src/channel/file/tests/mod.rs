@@ -4,6 +4,7 @@ mod failing;
 mod one_process;
 mod processes;
 mod speed;
+mod tools;
 
 use super::*;
 use crate::event::{BatchBuilder, Event};
