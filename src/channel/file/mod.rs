@@ -18,6 +18,9 @@
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
 //! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
+//! | skip (`tools`) | alone; claim words to accepted, the log says so and is synced, then drained segments go | each frame is either skipped or still waits; a second run skips the rest |
+//! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
+//! | repair (`tools`) | alone; good frames are put into a new segment, synced; the old ones accepted and logged; the segment to the quarantine | a crash in between brings frames twice, and loses none |
 //! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
@@ -196,8 +199,15 @@ impl FileChannel {
         disk: Arc<dyn Disk>,
         lease: Duration,
     ) -> Result<Arc<FileChannel>, ChannelError> {
-        let channel = FileChannel::open_still(config, role, disk, lease)?;
+        let channel = FileChannel::open_still(config, role, disk, lease, Table::attach)?;
         Inner::start(&channel.inner, lease)?;
+        Ok(channel)
+    }
+
+    /// Open with nobody else attached, and nobody coming until it is closed; `Full` if it is in use.
+    fn open_alone(config: Config, disk: Arc<dyn Disk>) -> Result<Arc<FileChannel>, ChannelError> {
+        let channel = FileChannel::open_still(config, Role::Both, disk, LEASE, Table::attach_alone)?;
+        Inner::start(&channel.inner, LEASE)?;
         Ok(channel)
     }
 
@@ -207,12 +217,13 @@ impl FileChannel {
         role: Role,
         disk: Arc<dyn Disk>,
         lease: Duration,
+        attach: impl Fn(&Place, &dyn Disk, Role, Duration) -> Result<Table, ChannelError>,
     ) -> Result<Arc<FileChannel>, ChannelError> {
         config.segment_bytes = config
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, role, lease)?;
+        let table = attach(&place, &*disk, role, lease)?;
         let accepted = match planted(Bug::LogsNotRead) {
             false => accept::read_all(&place.acceptances(), &*disk)?,
             true => accept::Accepted::new(),

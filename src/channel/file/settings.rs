@@ -128,11 +128,7 @@ impl File {
             keep_alive: self.keep_alive.0,
             sync,
             sync_take_always: self.sync_take_always,
-            compression: match self.compress.as_str() {
-                "lz4" => Compression::Lz4,
-                "zstd" => Compression::Zstd,
-                _ => Compression::None,
-            },
+            compression: self.compression(),
             create: !self.until_empty,
             report: Arc::new(move |sentence| crate::say::warn(&said, sentence)),
             ..Config::new(directory)
@@ -141,6 +137,14 @@ impl File {
 }
 
 impl File {
+    fn compression(&self) -> Compression {
+        match self.compress.as_str() {
+            "lz4" => Compression::Lz4,
+            "zstd" => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+
     fn directory(&self) -> Result<PathBuf, StageError> {
         match (&self.directory, &self.checkpoint_dir) {
             (Some(directory), _) => Ok(directory.clone()),
@@ -166,7 +170,7 @@ impl File {
             let why = format!("{shown} does not exist, and a tool makes no channel");
             return Err(StageError::Usage(why));
         }
-        self.tools.run(tool, &directory, name)
+        self.tools.run(tool, self.compression(), &directory, name)
     }
 }
 

@@ -5,6 +5,7 @@
 //! durable mark.
 
 use super::Role;
+use super::attached::Onlooker;
 use super::disk::Disk;
 use super::index::Amount;
 use super::place::{Place, failed, random, unusable};
@@ -24,6 +25,8 @@ pub const SLOTS: usize = 256;
 pub(super) const HEAD: usize = 4096;
 pub(super) const SLOT: usize = 64;
 pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
+/// The byte that is locked with all others by whoever uses the channel alone.
+const ALONE: i64 = SLOTS as i64;
 /// Numbers that one durable mark sets aside.
 const BLOCK: u64 = 1024;
 
@@ -73,6 +76,52 @@ impl Table {
         role: Role,
         lease: Duration,
     ) -> Result<Table, ChannelError> {
+        Table::join(place, disk, role, lease, |mine, _| {
+            if let Some(slot) = take_slot(mine)? {
+                return Ok(Ok(slot));
+            }
+            let directory = place.directory.display();
+            Ok(Err(match shm::is_locked(mine, ALONE, 1)? {
+                true => ChannelError::Full(format!(
+                    "{directory} is being looked after by another process (--repair, --skip or --rewind); try \
+                     again when that has ended"
+                )),
+                false => ChannelError::Failed(format!(
+                    "{directory} is in use by {SLOTS} processes, more have no place"
+                )),
+            }))
+        })
+    }
+
+    /// Attach with nobody else there, and nobody coming until this is dropped. `Full` if it is in use.
+    pub fn attach_alone(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+    ) -> Result<Table, ChannelError> {
+        let table = Table::join(place, disk, role, lease, |mine, directory| {
+            Ok(match shm::try_lock(mine, 0, ALONE + 1)? {
+                true => Ok(0),
+                false => Err(in_use(place, directory)),
+            })
+        })?;
+        // All slots are ours: the dead must not seem alive by our locks.
+        for slot in 1..SLOTS {
+            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES] {
+                table.in_slot(slot, field).store(0, Ordering::SeqCst);
+            }
+        }
+        Ok(table)
+    }
+
+    fn join(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+        take: impl Fn(&File, &Path) -> io::Result<Result<usize, ChannelError>>,
+    ) -> Result<Table, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let directory = directory(place).map_err(told)?;
         clear_others(place, &directory)?;
@@ -90,12 +139,7 @@ impl Table {
                 path.display()
             )));
         }
-        let slot = take_slot(&mine).map_err(told)?.ok_or_else(|| {
-            ChannelError::Failed(format!(
-                "{} is in use by {SLOTS} processes, more have no place",
-                place.directory.display()
-            ))
-        })?;
+        let slot = take(&mine, &directory).map_err(told)??;
         let mut table = Table {
             map,
             directory,
@@ -245,6 +289,16 @@ impl Table {
         asking.map(|slot| wanted(&slot)).sum()
     }
 
+    /// Make a durable mark above every number that is or was in use; the mark.
+    pub fn mark_above(&self, place: &Place, disk: &dyn Disk, last: u64) -> io::Result<u64> {
+        let numbers = self.map.word(AT_NUMBERS);
+        numbers.fetch_max(last + 1, Ordering::SeqCst);
+        let mark = numbers.load(Ordering::SeqCst) + BLOCK;
+        make_mark(place, disk, mark)?;
+        self.map.word(AT_DURABLE).store(mark, Ordering::SeqCst);
+        Ok(mark)
+    }
+
     /// A segment number that was never used and, once this returns, never will be again: it lies below a
     /// mark that is durable. The mark is a name, since names cannot tear; a process that slept over a
     /// higher mark adds a lower name, which changes nothing.
@@ -331,11 +385,23 @@ fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<(), ChannelErro
 
 fn take_slot(file: &File) -> io::Result<Option<usize>> {
     for slot in 0..SLOTS {
-        if shm::try_lock(file, slot as i64)? {
+        if shm::try_lock(file, slot as i64, 1)? {
             return Ok(Some(slot));
         }
     }
     Ok(None)
+}
+
+fn in_use(place: &Place, table: &Path) -> ChannelError {
+    let all = Onlooker::at(table)
+        .map(|onlooker| onlooker.all())
+        .unwrap_or_default();
+    let pids: Vec<_> = all.iter().map(|(pid, _)| pid.to_string()).collect();
+    ChannelError::Full(format!(
+        "{} is in use by process {}: this needs it alone; end them, or try again later",
+        place.directory.display(),
+        pids.join(", ")
+    ))
 }
 
 /// Remove tables of other boots. One of this boot under another name that somebody holds is the same

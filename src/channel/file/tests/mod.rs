@@ -6,6 +6,7 @@ mod processes;
 mod recycling;
 mod simulated;
 mod speed;
+mod tools;
 
 use super::*;
 use crate::event::{BatchBuilder, Event};

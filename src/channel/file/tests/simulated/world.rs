@@ -6,6 +6,7 @@ use super::program::{Ending, Op, Program, Setup};
 use super::random::Random;
 use crate::ack::{Delivery, Refusal};
 use crate::channel::file::put::lock;
+use crate::channel::file::table::Table;
 use crate::channel::file::{Config, FileChannel, LEASE, Role, Sync, rigged};
 use crate::channel::{Channel, ChannelError, Taken};
 use std::cell::{Cell, RefCell};
@@ -232,7 +233,13 @@ impl World {
         let life = self.lives.get() + 1;
         self.lives.set(life);
         let port = Port::new(&self.disk, life);
-        let opened = FileChannel::open_still(self.config(&port), role, Arc::new(PortOf(port.clone())), LEASE);
+        let opened = FileChannel::open_still(
+            self.config(&port),
+            role,
+            Arc::new(PortOf(port.clone())),
+            LEASE,
+            Table::attach,
+        );
         match opened {
             Ok(channel) => {
                 self.actors.borrow_mut()[slot] = Some(Actor {
