@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod by_hand;
+mod chaos;
 mod crash;
 mod ends;
 mod examples;
