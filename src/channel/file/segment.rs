@@ -302,13 +302,15 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole first frame of a put behind a bad spot where frame `index` should be, if that was synced
-    /// once: if some frame behind was written when it was. Then all of its group was, and the puts in it that
-    /// are whole count.
+    /// The next whole frame behind a bad spot where frame `index` should be, if that was synced once: if some
+    /// frame behind was written when it was. Up to there everything was synced, and what is whole of it counts;
+    /// from there on only whole puts do.
     fn next_synced(&mut self, at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
         match self.next_whole(at, |found| found.frame >= index && found.synced > index)? {
             None => Ok(None),
-            Some(_) => self.next_whole(at, |found| found.frame >= index && found.before == 0),
+            Some((_, proof)) => self.next_whole(at, |found| {
+                found.frame >= index && (found.before == 0 || found.frame < proof.synced)
+            }),
         }
     }
 
