@@ -499,6 +499,17 @@ mod tests {
     }
 
     #[test]
+    fn scan_goes_on_behind_a_bad_spot_at_the_first_frame_of_a_put() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        spoil(&*file, entries[0].offset, &[0x55]);
+        spoil(&*file, entries[1].offset, &[0x55]);
+        let mut expected = vec![Entry::default(); 4];
+        expected.extend(&entries[4..]);
+        assert_eq!(scanned(&*file).entries, expected);
+    }
+
+    #[test]
     fn totals_are_read_only_when_whole_and_of_this_segment() {
         let dir = tempfile::tempdir().unwrap();
         let (file, _) = sample(dir.path());

@@ -46,7 +46,7 @@ pub struct Table {
     map: Map,
     directory: PathBuf,
     /// Holds the lock on our byte.
-    _mine: File,
+    mine: File,
     /// Through which we look at the locks of others.
     probe: File,
     slot: usize,
@@ -91,7 +91,7 @@ impl Table {
         let mut table = Table {
             map,
             directory,
-            _mine: mine,
+            mine,
             probe,
             slot,
             registration: 0,
@@ -234,6 +234,12 @@ impl Table {
             durable.fetch_max(mark, Ordering::SeqCst);
         }
         Ok(number)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        shm::unlock(&self.mine, self.slot as i64);
     }
 }
 
