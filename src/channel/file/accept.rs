@@ -53,7 +53,7 @@ fn parse(bytes: &[u8], into: &mut Accepted) {
         let u32_at = |at: usize| u32::from_le_bytes([chunk[at], chunk[at + 1], chunk[at + 2], chunk[at + 3]]);
         let number = u64::from(u32_at(0)) | u64::from(u32_at(4)) << 32;
         let (from, to) = (u32_at(8), u32_at(12));
-        if record(number, from, to) == chunk && from < to {
+        if from < to && record(number, from, to) == chunk {
             into.entry(number).or_default().push((from, to));
         }
     }

@@ -198,7 +198,8 @@ pub fn salvage(core: &Core, number: u64, opened: &Opened) -> io::Result<()> {
     let index = &opened.index;
     let start = index.committed();
     let mut scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
-    if core.config.sync != Sync::Never && !scan.entries.is_empty() && opened.file.sync().is_err() {
+    let is_synced = core.config.sync == Sync::Never || planted(Bug::SalvagedNotSynced);
+    if !is_synced && !scan.entries.is_empty() && opened.file.sync().is_err() {
         scan.entries.clear();
     }
     let mut sum = Amount::default();
@@ -244,7 +245,7 @@ pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) -> bool {
     match gone {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             (core.report)(&failed("put away", &path, &error).to_string());
-            false
+            planted(Bug::FailedRemovalForgotten)
         }
         _ => {
             let _ = std::fs::remove_file(core.table.index_path(number));

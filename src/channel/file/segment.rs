@@ -564,6 +564,16 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_bad_spot_and_what_was_synced_only_whole_puts_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        file.truncate(entries[4].offset.into()).unwrap();
+        spoil(&*file, entries[1].offset, &[0x55]);
+        // Nothing says that the second put was synced.
+        assert_eq!(scanned(&*file).entries, entries[..1]);
+    }
+
+    #[test]
     fn totals_are_read_only_when_whole_and_of_this_segment() {
         let dir = tempfile::tempdir().unwrap();
         let (file, _) = sample(dir.path());

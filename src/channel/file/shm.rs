@@ -153,6 +153,15 @@ pub fn try_lock(file: &File, byte: i64, length: i64) -> io::Result<bool> {
     }
 }
 
+/// Give a lock back now. The end of the open file would do it as well, but a child between its fork and its
+/// exec has a copy of every descriptor.
+pub fn unlock(file: &File, byte: i64) {
+    let mut lock = lock_of(byte, 1);
+    lock.l_type = libc::F_UNLCK as libc::c_short;
+    // SAFETY: as above. A failure leaves what the end of the open file does.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+}
+
 /// Some other open file has a lock on these bytes. An open file does not see its own locks: ask through
 /// another one than the one that locks.
 pub fn is_locked(file: &File, byte: i64, length: i64) -> io::Result<bool> {

@@ -52,7 +52,7 @@ pub struct Table {
     map: Map,
     directory: PathBuf,
     /// Holds the lock on our byte.
-    _mine: File,
+    mine: File,
     /// Through which we look at the locks of others.
     probe: File,
     slot: usize,
@@ -143,7 +143,7 @@ impl Table {
         let mut table = Table {
             map,
             directory,
-            _mine: mine,
+            mine,
             probe,
             slot,
             registration: 0,
@@ -311,6 +311,12 @@ impl Table {
             durable.fetch_max(mark, Ordering::SeqCst);
         }
         Ok(number)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        shm::unlock(&self.mine, self.slot as i64);
     }
 }
 
