@@ -1,13 +1,15 @@
 //! One file channel, several real processes that put and take, and everything that may happen to them: kills
 //! at any moment, of one or of all. A ledger compares what was acknowledged with what came.
 //!
-//! Power cuts are in `power`, the order of system calls in `calls`.
+//! Power cuts are in `power`, a full disk in `full`, the order of system calls in `calls`, named cases in `cases`.
 //!
 //! `FLUME_CHAOS_ROUNDS` sets the number of kills, `FLUME_CHAOS_CUTS` that of power cuts, `FLUME_CHAOS_SEED`
 //! repeats a run's choices. Where `FLUME_PROMISED` is set, nothing may be left out. What comes twice is
 //! counted and printed: a source that was killed has not said where it was, so its lines are sent again.
 
 mod calls;
+mod cases;
+mod full;
 mod power;
 
 use crate::crash::{Ledger, Random, from_environment, in_rolled_files, seeded, tell};
