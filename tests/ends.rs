@@ -360,7 +360,7 @@ fn summary_comes_whatever_the_end() {
     check(&["run", "source seq | sink nul"], 2);
     check(&["run", "source seq | sink file_roll --directory /proc/no"], 1);
     check(&["channel", "file", "/proc/no", "--put"], 1);
-    check(&["replay", "/no/such/recording"], 1);
+    check(&["replay", "/no/such/recording"], 2);
 }
 
 #[test]
@@ -417,4 +417,13 @@ fn batches_are_cut_anew_in_front_of_a_sink_and_of_a_channel() {
             .expect_status([0, 0])
             .counts(1, "accepted", 95);
     }
+}
+
+#[test]
+fn fused_run_reads_its_words_from_standard_input() {
+    Pipe::new("run -f - --summary json")
+        .input("source seq --total-events 30 | # numbers\n sink null\n")
+        .run()
+        .expect_status([0])
+        .counts(0, "accepted", 30);
 }

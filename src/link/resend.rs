@@ -162,7 +162,7 @@ impl Shared {
                         .give_up
                         .is_some_and(|patience| since.elapsed() + pause >= patience)
                     {
-                        return Err(SendError::Temporary(error.to_string()));
+                        return Err(self.unaccepted(&error.to_string()));
                     }
                     if pause == BACK_OFF.0 {
                         crate::say::warn(&self.name, format!("{error}; trying again until it works"));
@@ -172,12 +172,18 @@ impl Shared {
                         .deadline()
                         .is_some_and(|deadline| deadline <= Instant::now());
                     if over {
-                        return Err(SendError::Temporary(error.to_string()));
+                        return Err(self.unaccepted(&error.to_string()));
                     }
                     self.pause(&mut pause);
                 }
             }
         }
+    }
+
+    /// Given up; everything that is still under way was not accepted.
+    fn unaccepted(&self, why: &str) -> SendError {
+        let events = self.lock().events;
+        SendError::Temporary(format!("{why}; events that were not accepted: {events}"))
     }
 
     fn adopt(&self, outlet: &Arc<dyn Outlet>) {
@@ -304,7 +310,7 @@ impl Shared {
                 .is_some_and(|deadline| deadline <= Instant::now());
             if grace_over || self.give_up.is_some_and(|patience| failing >= patience) {
                 drop(again);
-                return self.fail(SendError::Temporary("batches keep coming back unaccepted".into()));
+                return self.fail(self.unaccepted("batches keep coming back unaccepted"));
             }
             for (number, (batch, promise)) in again {
                 if let Err(error) = self.send_as(number, batch, promise) {
@@ -415,9 +421,10 @@ impl Outlet for Resend {
             // A stop that comes while we wait sets a limit, too.
             let deadline = deadline.or_else(|| self.0.stop.deadline());
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(SendError::Temporary(
-                    "the grace is over and not every batch was accepted".into(),
-                ));
+                let events = state.events;
+                return Err(SendError::Temporary(format!(
+                    "the grace is over; events that were not accepted: {events}"
+                )));
             }
             state = self.0.wait(state);
         }
