@@ -21,7 +21,7 @@ const CUTS: u64 = 2;
 /// Bytes of the disk.
 const DISK: u64 = 64 << 20;
 /// Lines that wait to be put at each cut: more than are put before it.
-const SUPPLY: u64 = 100_000;
+const SUPPLY: u64 = 300_000;
 /// The longest time that the disk is written to before a cut.
 const LONGEST: Duration = Duration::from_millis(400);
 
