@@ -618,7 +618,7 @@ fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
         "nothing --log-format json",
     ] {
         let ended = Pipe::new(words).run().expect_status([2]);
-        let said: serde_json::Value = serde_json::from_str(ended.stderr(0)).expect(ended.stderr(0));
+        let said: serde_json::Value = serde_json::from_str(ended.stderr(0)).unwrap();
         assert_eq!(said["level"], "error", "{words}");
     }
     // Behind -- it is no flag.

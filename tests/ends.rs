@@ -445,3 +445,25 @@ fn silent_clients_of_the_reply_hold_up_no_acceptance() {
     assert_eq!(running.wait_stage(0), 0);
     drop(silent);
 }
+
+#[test]
+fn recordings_are_sent_to_an_address_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", directory.path().join("socket").display());
+    let recording = directory.path().join("a.flm");
+    let events = crate::by_hand::Stream::unowed().batch(&[b"one", b"two"]).end();
+    std::fs::write(&recording, events.bytes).unwrap();
+    let taker = Pipe::new(&format!("source stream {address}"))
+        .then("sink null --summary json")
+        .start();
+    taker.wait_for(0, "listening on");
+    let file = recording.display();
+    Pipe::new(&format!(
+        "send --format stream {address} {file} {file} --summary json"
+    ))
+    .run()
+    .expect_status([0])
+    .counts(0, "accepted", 4);
+    taker.kill(0, Signal::TERM);
+    taker.wait().expect_status([0, 0]).counts(1, "accepted", 4);
+}

@@ -473,3 +473,35 @@ impl Outlet for Resend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::link::outlet::{OutletOptions, Reply};
+    use crate::link::{Identity, StreamOutlet};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn batches_that_are_accepted_together_are_told_once() {
+        let stop = Stop::new(Duration::from_secs(5)).unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let options = OutletOptions::new(Identity::of_stage("test"), Reply::SelfSocket);
+        let outlet = Arc::new(StreamOutlet::open(near.into(), options, &stop).unwrap());
+        let resend = Resend::over(outlet, "test", &stop);
+        let (told, tells) = std::sync::mpsc::channel();
+        resend.on_settled(Box::new(move || {
+            let _ = told.send(());
+        }));
+        let batch = || Batch::single(&Event::new("x"));
+        let receipts: Vec<_> = (0..20).map(|_| resend.send(batch()).unwrap()).collect();
+        resend.flush().unwrap();
+        far.write_all(&crate::wire::accept_frame(20)).unwrap();
+        tells.recv_timeout(Duration::from_secs(20)).unwrap();
+        for receipt in &receipts {
+            assert_eq!(receipt.wait(), Outcome::Accepted);
+        }
+        assert!(tells.try_recv().is_err());
+    }
+}
