@@ -618,7 +618,7 @@ fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
         "nothing --log-format json",
     ] {
         let ended = Pipe::new(words).run().expect_status([2]);
-        let said: serde_json::Value = serde_json::from_str(ended.stderr(0)).expect(ended.stderr(0));
+        let said: serde_json::Value = serde_json::from_str(ended.stderr(0)).unwrap();
         assert_eq!(said["level"], "error", "{words}");
     }
     // Behind -- it is no flag.
@@ -626,4 +626,15 @@ fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
         .run()
         .expect_status([2])
         .says(0, ["error: unexpected argument '--bogus' found"]);
+}
+
+#[test]
+fn settings_of_a_source_are_checked_before_its_stream_begins() {
+    for (words, why) in [
+        ("source netcat", "netcat: the property port is missing"),
+        ("source exec ' '", "exec: the property command is empty"),
+    ] {
+        let ended = Pipe::new(words).run().expect_status([2]).says(0, [why]);
+        assert_eq!(ended.stdout(), b"", "{words}");
+    }
 }
