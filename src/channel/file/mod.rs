@@ -35,8 +35,11 @@ mod browse;
 mod clerk;
 mod core;
 mod disk;
+mod expire;
 mod index;
 mod lane;
+mod needless;
+mod parts;
 mod place;
 mod put;
 mod recover;
@@ -68,7 +71,7 @@ use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
 use super::{Channel, ChannelError, Fill, Taken};
-use crate::ack::{Delivery, Refusal, Settle};
+use crate::ack::{Refusal, Settle};
 use crate::event::Batch;
 use crate::wire::Compression;
 use std::collections::BTreeMap;
@@ -111,8 +114,12 @@ pub struct Config {
     pub data_dirs: Vec<PathBuf>,
     /// Events that it may hold; 0 without a bound.
     pub capacity: u64,
+    /// Events in one frame, and so in a batch that is taken; a larger batch is split. 0 without a bound.
+    pub transaction: u64,
     /// Bytes of encoded events that it may hold; 0 without a bound.
     pub max_bytes: u64,
+    /// What is older is dropped and counted; nothing without it.
+    pub max_age: Option<Duration>,
     /// Bytes of the file system that stay free.
     pub min_free: u64,
     /// Bytes of a segment; a single put that is larger still goes into one.
@@ -139,7 +146,9 @@ impl Config {
             checkpoint_dir: None,
             data_dirs: Vec::new(),
             capacity: 0,
+            transaction: 0,
             max_bytes: 0,
+            max_age: None,
             min_free: 0,
             segment_bytes: 64 << 20,
             keep_alive: Duration::from_secs(3),
@@ -161,6 +170,8 @@ const LOG_EVERY: Duration = Duration::from_millis(100);
 
 /// A file channel.
 pub struct FileChannel {
+    /// Here and not within: parts hold on to what is within.
+    parts: parts::Parts,
     inner: Arc<Inner>,
 }
 
@@ -170,6 +181,7 @@ struct Inner {
     registry: Mutex<Registry>,
     putter: Putter,
     log: accept::AcceptLog,
+    expired: expire::Expired,
     /// Segments of which something was accepted since the last log.
     touched: Mutex<BTreeMap<u64, Arc<Index>>>,
     /// Segments were removed and their directory not synced since.
@@ -242,6 +254,7 @@ impl FileChannel {
             registry: Mutex::default(),
             putter: Putter::default(),
             log: accept::AcceptLog::default(),
+            expired: expire::Expired::default(),
             touched: Mutex::default(),
             removed: AtomicBool::new(false),
             log_failed: AtomicBool::new(false),
@@ -261,7 +274,8 @@ impl FileChannel {
             inner.core.table.want_spares(spare::WANTED);
         }
         spare::clear(&inner.core);
-        Ok(Arc::new(FileChannel { inner }))
+        let parts = parts::Parts::default();
+        Ok(Arc::new(FileChannel { parts, inner }))
     }
 
     /// Nothing waits and nothing is held by a process that died; what living takers hold does not count.
@@ -312,11 +326,13 @@ impl Inner {
         let syncs = matches!(self.core.config.sync, Sync::Every(_));
         self.removed.load(Ordering::SeqCst)
             || !lock(&self.touched).is_empty()
+            || self.has_to_say()
             || syncs && self.putter.has_unsynced()
     }
 
     /// What is done each 100 ms while there is something to do.
     fn keep(&self) {
+        self.say_expired(false);
         if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
             self.putter.sync(&self.core);
         }
@@ -394,12 +410,17 @@ impl Inner {
         Ok((looked, at_end))
     }
 
-    /// Read what was claimed; `None` if it is lost for good.
-    fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<Delivery>, ChannelError> {
+    /// Read what was claimed; `None` if it is lost for good, or dropped for its age.
+    fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<(Batch, Ticket)>, ChannelError> {
         match take::read(&this.core, &claimed) {
             Ok(Read::Batch(batch)) => {
                 let inner = this.clone();
-                Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
+                Ok(Some((batch, Ticket { inner, claimed })))
+            }
+            Ok(Read::Expired) => {
+                this.expire(&claimed);
+                this.released();
+                Ok(None)
             }
             Ok(Read::Lost) => {
                 this.released();
@@ -447,7 +468,8 @@ impl Drop for Inner {
         }
         self.putter.close(&self.core);
         self.keep();
-        if self.role != Role::Put {
+        self.say_expired(true);
+        if self.role != Role::Put || self.expired() > 0 {
             self.log.close(&self.core);
         }
         self.core.table.want_spares(0);
@@ -505,7 +527,10 @@ impl Channel for FileChannel {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
         self.check_role(Role::Take, "take")?;
         let inner = &*self.inner;
-        inner.putter.put(&inner.core, &inner.registry, batches)?;
+        let make_room = || inner.expire_some();
+        inner
+            .putter
+            .put(&inner.core, &inner.registry, batches, make_room)?;
         if matches!(inner.core.config.sync, Sync::Every(_)) {
             inner.keeper.nudge();
         }
@@ -515,13 +540,19 @@ impl Channel for FileChannel {
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
         self.check_role(Role::Put, "put")?;
         let inner = &self.inner;
+        if let Some(part) = self.parts.next() {
+            return Ok(Taken::Delivery(part));
+        }
         let bell = inner.core.table.put_bell();
         let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
             let seen = bell.look();
             let foreign = match inner.look()? {
                 (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
-                    Some(delivery) => return Ok(Taken::Delivery(delivery)),
+                    Some((batch, ticket)) => {
+                        let most = inner.core.config.transaction;
+                        return Ok(Taken::Delivery(self.parts.first(batch, most, ticket)));
+                    }
                     None => continue,
                 },
                 (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
@@ -538,6 +569,7 @@ impl Channel for FileChannel {
     }
 
     fn finish_put(&self) {
+        self.inner.say_expired(true);
         self.inner.finished.store(true, Ordering::SeqCst);
         self.inner.core.table.put_bell().ring();
     }
@@ -555,6 +587,10 @@ impl Channel for FileChannel {
             bytes: amount.bytes,
             capacity: self.inner.core.config.capacity,
         }
+    }
+
+    fn expired(&self) -> u64 {
+        self.inner.expired()
     }
 
     fn id(&self) -> String {
@@ -579,6 +615,7 @@ impl Channel for FileChannel {
     }
 
     fn sync_takes(&self) -> Result<(), ChannelError> {
+        self.inner.say_expired(true);
         self.inner.log_takes()
     }
 }

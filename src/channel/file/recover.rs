@@ -14,13 +14,30 @@ use super::spare;
 use crate::channel::ChannelError;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 /// A segment with its index.
 pub struct Opened {
     pub index: Arc<Index>,
     pub file: Arc<dyn DiskFile>,
+    created: OnceLock<u64>,
+}
+
+impl Opened {
+    fn new(index: Index, file: Arc<dyn DiskFile>) -> Opened {
+        Opened {
+            index: Arc::new(index),
+            file,
+            created: OnceLock::new(),
+        }
+    }
+
+    /// When the segment was made, in milliseconds since 1970; 0 if that is not known.
+    pub fn created(&self, number: u64) -> u64 {
+        let read = || segment::read_head(&*self.file, number).map_or(0, |head| head.created);
+        *self.created.get_or_init(read)
+    }
 }
 
 /// Open a segment, making its index if there is none; `None` if it is gone.
@@ -37,10 +54,7 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
     let told = |error: io::Error| failed("recover", &path, &error);
     for _ in 0..3 {
         if let Some(index) = existing(core, &*file, number).map_err(told)? {
-            return Ok(Some(Opened {
-                index: Arc::new(index),
-                file,
-            }));
+            return Ok(Some(Opened::new(index, file)));
         }
         let scan = match build(core, &*file, number) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull && make_room(core) => continue,

@@ -9,6 +9,7 @@ mod speed;
 mod tools;
 
 use super::*;
+use crate::ack::Delivery;
 use crate::event::{BatchBuilder, Event};
 use std::path::Path;
 

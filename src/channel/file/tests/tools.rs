@@ -228,3 +228,131 @@ fn damaged_record_among_good_acceptances_is_found() {
     spoil(&log, 3);
     assert!(findings(&bench)[0].contains("acceptances that cannot be read: 1"));
 }
+
+#[test]
+fn batch_larger_than_a_transaction_is_stored_and_given_out_in_parts() {
+    let bench = Bench::new();
+    let config = Config {
+        transaction: 2,
+        ..bench.config()
+    };
+    let channel = FileChannel::open(config, Role::Both).unwrap();
+    channel.put(&[batch(&["a", "b", "c", "d", "e"])]).unwrap();
+    let positions: Vec<_> = listed(&bench)
+        .into_iter()
+        .map(|one| (one.position, one.events))
+        .collect();
+    assert_eq!(
+        positions,
+        [("1:0".into(), 2), ("1:1".into(), 2), ("1:2".into(), 1)]
+    );
+    assert_eq!(drain(&channel), ["a", "c", "e"]);
+}
+
+#[test]
+fn large_batch_of_somebody_else_is_settled_when_all_its_parts_are() {
+    let bench = Bench::new();
+    bench
+        .open()
+        .put(&[batch(&["a", "b", "c"]), batch(&["d"])])
+        .unwrap();
+    let config = Config {
+        transaction: 2,
+        ..bench.config()
+    };
+    let channel = FileChannel::open(config, Role::Take).unwrap();
+    let (one, two) = (take(&channel), take(&channel));
+    assert_eq!(
+        (name_of(&one.batch), name_of(&two.batch)),
+        ("a".into(), "c".into())
+    );
+    one.accept();
+    assert_eq!(status(&bench.directory).unwrap().events, 4);
+    two.refuse(Refusal::retry("not now"));
+    assert_eq!(drain(&channel), ["a", "c", "d"]);
+    assert_eq!(status(&bench.directory).unwrap().events, 0);
+    drop(channel);
+    // Parts that nobody took are given back when the channel is closed.
+    bench.open().put(&[batch(&["a", "b", "c"])]).unwrap();
+    let config = Config {
+        transaction: 1,
+        ..bench.config()
+    };
+    let channel = FileChannel::open(config, Role::Take).unwrap();
+    take(&channel).accept();
+    drop(channel);
+    assert_eq!(drain(&bench.open()), ["a"]);
+}
+
+/// Let what was put seem to be of long ago: the head of its segment says so.
+fn long_ago(bench: &Bench) {
+    for path in bench.segments() {
+        let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        let head = segment::head(number, segment::cap_for(64 << 10), 1000);
+        file.write_all_at(&head[..512], 0).unwrap();
+    }
+}
+
+fn forgetful(bench: &Bench) -> Config {
+    Config {
+        max_age: Some(Duration::from_secs(3600)),
+        ..bench.config()
+    }
+}
+
+#[test]
+fn taker_drops_what_is_too_old_counts_it_and_says_so() {
+    let bench = Bench::new();
+    left(&bench);
+    long_ago(&bench);
+    let channel = FileChannel::open(forgetful(&bench), Role::Both).unwrap();
+    put(&channel, &["young"]);
+    assert_eq!(drain(&channel), ["young"]);
+    assert_eq!(channel.expired(), 3);
+    drop(channel);
+    assert!(bench.reported("dropped 3 events in 3 batches so far: they were older than 3600 s"));
+    bench.forget_tables();
+    assert_eq!(drain(&bench.open()), [""; 0]);
+}
+
+#[test]
+fn nothing_is_dropped_without_the_word_or_when_its_age_is_unknown() {
+    let bench = Bench::new();
+    left(&bench);
+    long_ago(&bench);
+    assert_eq!(status(&bench.directory).unwrap().events, 3);
+    let bench = Bench::new();
+    left(&bench);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&bench.segments()[0])
+        .unwrap();
+    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0), 0)
+        .unwrap();
+    let channel = FileChannel::open(forgetful(&bench), Role::Both).unwrap();
+    assert_eq!(drain(&channel), ["a", "b", "c"]);
+}
+
+#[test]
+fn put_that_finds_no_room_drops_what_is_too_old() {
+    let bench = Bench::new();
+    left(&bench);
+    let bounded = Config {
+        capacity: 3,
+        ..forgetful(&bench)
+    };
+    let channel = FileChannel::open(bounded.clone(), Role::Put).unwrap();
+    assert!(matches!(
+        channel.put(&[batch(&["d"])]),
+        Err(ChannelError::Full(_))
+    ));
+    drop(channel);
+    long_ago(&bench);
+    let channel = FileChannel::open(bounded, Role::Put).unwrap();
+    channel.put(&[batch(&["d"])]).unwrap();
+    assert_eq!(channel.expired(), 3);
+    drop(channel);
+    bench.forget_tables();
+    assert_eq!(drain(&bench.open()), ["d"]);
+}

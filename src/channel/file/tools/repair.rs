@@ -175,6 +175,8 @@ impl Saved {
     fn put(&mut self, inner: &Inner) -> Result<(), ChannelError> {
         self.bytes = 0;
         let batches = std::mem::take(&mut self.waiting);
-        inner.putter.put(&inner.core, &inner.registry, &batches)
+        inner
+            .putter
+            .put(&inner.core, &inner.registry, &batches, || Ok(false))
     }
 }
