@@ -95,6 +95,15 @@ impl Viewer {
         Ok(Waiting { file, frames, damage })
     }
 
+    /// The path still leads to this file.
+    fn is_there(&self, path: &Path, file: &dyn DiskFile) -> bool {
+        let now = self.disk.open_to_read(path).and_then(|now| now.identity());
+        let (Ok(now), Ok(then)) = (now, file.identity()) else {
+            return false;
+        };
+        now.0 == then.0
+    }
+
     fn amount(&self, dir: usize, number: u64) -> Result<Amount, ChannelError> {
         if let Some(index) = self.index(number) {
             return Ok(index.waiting_exactly());
@@ -172,6 +181,12 @@ impl Iterator for Browse {
                 }
                 if let Some((frame, entry)) = waiting.frames.pop_front() {
                     let read = segment::read_frame(&*waiting.file, *number, frame, entry);
+                    let is_bad = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
+                    if read.as_ref().is_err_and(is_bad) && !self.viewer.is_there(path, &*waiting.file) {
+                        // Drained meanwhile, and another segment by now.
+                        waiting.frames.clear();
+                        continue;
+                    }
                     return Some(read.map_err(|error| failed("read", path, &error)));
                 }
             }

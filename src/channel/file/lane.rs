@@ -7,6 +7,7 @@ use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
 use super::rigged::{Bug, planted};
 use super::segment::{self, Ready, Totals};
+use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub struct Lane {
     amount: Amount,
     reserved: u64,
     step: u64,
+    /// Bytes that it shall have at most.
+    most: u64,
 }
 
 /// Puts that were written together and are not published yet.
@@ -66,18 +69,27 @@ impl Room {
     }
 }
 
-/// Room in a new segment.
-pub fn room_of_new(core: &Core) -> Room {
+/// Frames that a new segment of so many bytes may have: a small one has a small index.
+fn cap_of_new(core: &Core, most: u64) -> u32 {
+    let all = segment::cap_for(core.config.segment_bytes);
+    match most < core.config.segment_bytes {
+        true => segment::cap_for(most / 8).min(all),
+        false => all,
+    }
+}
+
+/// Room in a new segment of so many bytes.
+pub fn room_of_new(core: &Core, most: u64) -> Room {
     Room {
-        bytes: core.config.segment_bytes.saturating_sub(segment::HEAD),
-        frames: segment::cap_for(core.config.segment_bytes) as usize,
+        bytes: most.saturating_sub(segment::HEAD),
+        frames: cap_of_new(core, most) as usize,
     }
 }
 
 impl Lane {
-    /// Make a segment. The index comes first, so that whoever sees the segment of a living putter finds it;
+    /// Make a segment of at most so many bytes, in which `frames` find room. The index comes first, so that whoever sees the segment of a living putter finds it;
     /// the segment counts when its name is synced, and only then is anything put into it.
-    pub fn create(core: &Core) -> Result<Lane, ChannelError> {
+    pub fn create(core: &Core, most: u64, frames: usize) -> Result<Lane, ChannelError> {
         let numbers = core.place.numbers();
         let number = core
             .table
@@ -86,15 +98,28 @@ impl Lane {
         let dir = (number % core.place.data.len() as u64) as usize;
         let path = core.place.segment(dir, number);
         let index_path = core.table.index_path(number);
+        let spare = match core.config.sync {
+            Sync::Always => spare::take(core, dir),
+            _ => None,
+        };
+        let again_bytes = spare.as_ref().map(Spare::bytes);
+        let cap = match again_bytes {
+            Some(bytes) => segment::cap_for(bytes),
+            None => cap_of_new(core, most),
+        };
+        let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
         let early = match planted(Bug::SegmentBeforeIndex) {
             false => None,
-            true => Some(make_file(core, dir, number, &path)?),
+            true => Some(make_file(core, dir, number, &path, cap)?),
         };
-        let index = make_index(core, number, &index_path)
+        let index = make_index(core, number, cap, &index_path)
             .map_err(|error| failed("make the index", &index_path, &error))?;
-        let made = match early {
-            Some(file) => Ok(file),
-            None => check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, number, &path)),
+        let made = match (spare, early) {
+            (_, Some(file)) => Ok(file),
+            (Some(spare), _) => spare.become_segment(core, dir, &path, number, cap),
+            (None, _) => {
+                check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, number, &path, cap))
+            }
         };
         let file = made.inspect_err(|_| {
             let _ = std::fs::remove_file(&index_path);
@@ -117,9 +142,15 @@ impl Lane {
             at: segment::HEAD,
             frames: 0,
             amount: Amount::default(),
-            reserved: segment::HEAD,
+            reserved: again_bytes.unwrap_or(segment::HEAD),
             step: FIRST_STEP,
+            most: again_bytes.unwrap_or(most),
         })
+    }
+
+    /// Bytes that it shall have at most.
+    pub fn most(&self) -> u64 {
+        self.most
     }
 
     /// What is published and synced through it.
@@ -128,9 +159,9 @@ impl Lane {
     }
 
     /// What still goes in.
-    pub fn room(&self, core: &Core) -> Room {
+    pub fn room(&self) -> Room {
         Room {
-            bytes: core.config.segment_bytes.saturating_sub(self.at),
+            bytes: self.most.saturating_sub(self.at),
             frames: (self.segment.index.cap() - self.frames) as usize,
         }
     }
@@ -157,7 +188,9 @@ impl Lane {
                     return Ok(());
                 }
                 Err(error) if upto == end => return Err(error),
-                Err(_) => {}
+                Err(_) => {
+                    spare::give_up(core);
+                }
             }
         }
         Ok(())
@@ -309,11 +342,11 @@ impl Segment {
     }
 }
 
-fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
+fn make_index(core: &Core, number: u64, cap: u32, path: &Path) -> io::Result<Index> {
     let hidden = core.table.private_path();
     let maker = Maker {
         number,
-        cap: segment::cap_for(core.config.segment_bytes),
+        cap,
         owner: core.table.me(),
     };
     let made =
@@ -322,10 +355,16 @@ fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
     made
 }
 
-fn make_file(core: &Core, dir: usize, number: u64, path: &Path) -> Result<Arc<dyn DiskFile>, ChannelError> {
+fn make_file(
+    core: &Core,
+    dir: usize,
+    number: u64,
+    path: &Path,
+    cap: u32,
+) -> Result<Arc<dyn DiskFile>, ChannelError> {
     let told = |error: io::Error| failed("make", path, &error);
     let file = core.disk.create(path).map_err(told)?;
-    let head = segment::head(number, segment::cap_for(core.config.segment_bytes));
+    let head = segment::head(number, cap, 0);
     let ready = file
         .reserve(0, segment::HEAD)
         .and_then(|()| file.write_at(&mut [IoSlice::new(&head)], 0))

@@ -17,13 +17,14 @@
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
-//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
+//! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
+//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
-//! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`, `place` and
-//! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
+//! `place` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
 mod browse;
@@ -40,6 +41,7 @@ mod rigged;
 mod segment;
 pub mod settings;
 mod shm;
+mod spare;
 mod table;
 mod take;
 #[cfg(test)]
@@ -240,6 +242,10 @@ impl FileChannel {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
+        if role != Role::Take && inner.core.config.sync == Sync::Always {
+            inner.core.table.want_spares(spare::WANTED);
+        }
+        spare::clear(&inner.core);
         Ok(Arc::new(FileChannel { inner }))
     }
 
@@ -380,6 +386,10 @@ impl Inner {
                 let inner = this.clone();
                 Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
             }
+            Ok(Read::Lost) => {
+                this.released();
+                Ok(None)
+            }
             Ok(Read::Damaged(what)) => {
                 claimed.opened.index.set_damaged();
                 (this.core.report)(&format!("{what}; the segment goes to the quarantine"));
@@ -425,6 +435,8 @@ impl Drop for Inner {
         if self.role != Role::Put {
             self.log.close(&self.core);
         }
+        self.core.table.want_spares(0);
+        spare::clear(&self.core);
     }
 }
 

@@ -54,15 +54,21 @@ fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// The head of a new segment.
-pub fn head(number: u64, cap: u32) -> Vec<u8> {
+/// The head of a new segment: magic, version, frames that it may have, a time (0: not known), flags; then its
+/// number and the checksum.
+pub fn head(number: u64, cap: u32, flags: u32) -> Vec<u8> {
     let mut bytes = HEAD_MAGIC.to_vec();
     bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
     bytes.extend_from_slice(&cap.to_le_bytes());
+    bytes.extend_from_slice(&0u64.to_le_bytes());
+    bytes.extend_from_slice(&flags.to_le_bytes());
     let mut bytes = checked(bytes, number);
     bytes.resize(HEAD as usize, 0);
     bytes
 }
+
+/// Flag of a head: the file was another segment before, and what stands behind the last frame is that one's.
+pub const RECYCLED: u32 = 1;
 
 /// What a segment says of itself when nobody appends any more: so that counting does not need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +97,8 @@ pub struct Head {
     pub whole: bool,
     /// Frames that the segment may have.
     pub cap: u32,
+    /// Written over another segment: bytes behind the last frame are no torn write.
+    pub recycled: bool,
     /// Its totals, if it was sealed.
     pub totals: Option<Totals>,
 }
@@ -115,7 +123,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
         },
         synced: u32_at(at + 28),
     });
-    let whole = is_whole(&HEAD_MAGIC, 0, 16 + 12);
+    let whole = is_whole(&HEAD_MAGIC, 0, 28 + 12);
     Ok(Head {
         whole,
         cap: if whole {
@@ -123,6 +131,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
         } else {
             MOST_FRAMES
         },
+        recycled: whole && u32_at(24) & RECYCLED != 0,
         totals,
     })
 }
@@ -407,7 +416,7 @@ mod tests {
     /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
     fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
         let file = RealDisk.create(&dir.join("s")).unwrap();
-        file.write_at(&mut [IoSlice::new(&head(7, 100))], 0).unwrap();
+        file.write_at(&mut [IoSlice::new(&head(7, 100, 0))], 0).unwrap();
         let ready = |text: &str| {
             let (header, payload) = wire::batch_frame(
                 &Batch::single(&Event::new(text.to_string().repeat(50))),

@@ -40,6 +40,7 @@ const IN_DEADLINE: usize = 8;
 const IN_PID: usize = 16;
 const IN_EVENTS: usize = 24;
 const IN_BYTES: usize = 32;
+const IN_SPARES: usize = 48;
 
 /// Our slot in the table of a channel; free again when this is dropped, or the process ends.
 pub struct Table {
@@ -105,6 +106,7 @@ impl Table {
     fn register(&mut self) {
         self.renew();
         self.set_reserved(Amount::default());
+        self.want_spares(0);
         let pid = u64::from(std::process::id());
         self.in_slot(self.slot, IN_PID).store(pid, Ordering::SeqCst);
         self.registration = self.draw_id();
@@ -220,6 +222,18 @@ impl Table {
             }
         }
         sum
+    }
+
+    /// How many drained segments we would like to find.
+    pub fn want_spares(&self, count: u64) {
+        self.in_slot(self.slot, IN_SPARES).store(count, Ordering::SeqCst);
+    }
+
+    /// How many drained segments all living putters would like to find.
+    pub fn spares_wanted(&self) -> u64 {
+        let wanted = |slot: &usize| self.in_slot(*slot, IN_SPARES).load(Ordering::SeqCst);
+        let asking = (0..SLOTS).filter(|slot| wanted(slot) > 0 && self.is_held(*slot));
+        asking.map(|slot| wanted(&slot)).sum()
     }
 
     /// A segment number that was never used and, once this returns, never will be again: it lies below a

@@ -204,6 +204,8 @@ pub fn is_drained(core: &Core, registry: &mut Registry) -> Result<bool, ChannelE
 /// What reading a claimed frame gave.
 pub enum Read {
     Batch(Batch),
+    /// While this process was stopped others have taken it, and the segment is another one by now.
+    Lost,
     /// It cannot be read, now or ever.
     Damaged(String),
 }
@@ -215,6 +217,10 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
     match segment::read_frame(file, number, frame, entry) {
         Ok((_, batch)) => Ok(Read::Batch(batch)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let word = claimed.opened.index.claim(frame).load(Ordering::SeqCst);
+            if word != claimed.word {
+                return Ok(Read::Lost);
+            }
             let what = format!(
                 "frame {frame} of segment {number} in {}, at byte {}, is lost: {error}",
                 core.place.directory.display(),
