@@ -7,12 +7,12 @@
 //!
 //! | what | in this order | why it is safe |
 //! |---|---|---|
-//! | marker | hidden file, sync, link, sync of the directory; only then anything else | a directory without a marker is empty or somebody else's |
+//! | marker | the directory, sync of those above it, hidden file, sync, link, sync of the directory (by whoever finds a marker, too); only then anything else | a directory without a marker is empty or somebody else's; one with a marker has a durable name |
 //! | number (`table`) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
 //! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
 //! | put (`put`) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
-//! | failed sync | cut off and seal at `committed`, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
-//! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
+//! | failed sync or write | cut off at `committed`, sync that, totals, seal, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
+//! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, syncs, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same; it may have died before its sync, and what is given out must not become half a put by a power cut |
 //! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
@@ -22,6 +22,9 @@
 //! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
 //! | repair (`tools`) | alone; good frames are put into a new segment, synced; the old ones accepted and logged; the segment to the quarantine | a crash in between brings frames twice, and loses none |
 //! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
+//!
+//! All of it is tried on a simulated disk that forgets, tears, fails and is cut off at every call; what is
+//! asked of a file system is written down there (`tests/simulated`).
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.

@@ -63,6 +63,8 @@ pub enum Bug {
     FirstPassesClaimed,
     /// Nobody is told that a refused frame waits again.
     RefusedNotAnnounced,
+    /// A drained segment is written over before its earlier name is gone for good.
+    SpareNotSynced,
     /// Interval syncs do not happen.
     IntervalNotSynced,
     // What follows was in the channel until the simulation found it.

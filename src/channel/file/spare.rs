@@ -81,7 +81,9 @@ pub fn take(core: &Core, dir: usize) -> Option<Spare> {
 }
 
 fn opened(core: &Core, data: &Path, path: &Path) -> io::Result<(Arc<dyn DiskFile>, u64)> {
-    core.disk.sync_dir(data)?;
+    if !planted(Bug::SpareNotSynced) {
+        core.disk.sync_dir(data)?;
+    }
     let file = core.disk.open_to_write(path)?;
     let most = core.config.segment_bytes;
     if file.length()? > most {

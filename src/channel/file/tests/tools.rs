@@ -289,7 +289,7 @@ fn long_ago(bench: &Bench) {
     for path in bench.segments() {
         let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let file = std::fs::File::options().write(true).open(path).unwrap();
-        let head = segment::head(number, segment::cap_for(64 << 10), 1000);
+        let head = segment::head(number, segment::cap_for(64 << 10), 1000, 0);
         file.write_all_at(&head[..512], 0).unwrap();
     }
 }
@@ -328,7 +328,7 @@ fn nothing_is_dropped_without_the_word_or_when_its_age_is_unknown() {
         .write(true)
         .open(&bench.segments()[0])
         .unwrap();
-    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0), 0)
+    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0, 0), 0)
         .unwrap();
     let channel = FileChannel::open(forgetful(&bench), Role::Both).unwrap();
     assert_eq!(drain(&channel), ["a", "b", "c"]);

@@ -56,6 +56,7 @@ fn planted_bugs_of_putting_are_found() {
         Bug::SegmentNameNotSynced,
     ];
     demand(Sync::Always, 8, &bugs);
+    demand(Sync::Always, 9, &[Bug::SpareNotSynced]);
     let bugs = [Bug::HalfPutShown, Bug::ScanWithoutChecksum];
     demand(Sync::Always, 7, &bugs);
     let bugs = [

@@ -253,6 +253,15 @@ impl Program {
             Op::Put(b, pair()),
             Op::Put(a, pair()),
         ];
+        let large = || vec![(1, 40_000)];
+        let recycled = vec![
+            Op::Put(a, large()),
+            Op::Put(a, large()),
+            Op::Empty(taker),
+            Op::Put(a, large()),
+            Op::Put(a, small(2)),
+            Op::Take(taker),
+        ];
         let all = [
             (drained, Ending::Kill),
             (emptied_and_cut, Ending::Close),
@@ -262,6 +271,7 @@ impl Program {
             (kept, Ending::Cut),
             (salvaged, Ending::Close),
             (refused, Ending::Cut),
+            (recycled, Ending::Cut),
         ];
         let program = |(seed, (ops, ending))| Program {
             seed,
