@@ -23,13 +23,13 @@ pub struct File {
     #[arg(id = "directory", value_name = "DIR")]
     directory: Option<PathBuf>,
     /// Only put: take the events of standard input and end; somebody else takes them out.
-    #[arg(long, id = "put", help_heading = ENDS, conflicts_with = "take")]
+    #[arg(long, id = "put", num_args = 0, help_heading = ENDS, conflicts_with = "take")]
     put: bool,
     /// Only take: what somebody else puts goes to standard output.
-    #[arg(long, id = "take", help_heading = ENDS)]
+    #[arg(long, id = "take", num_args = 0, help_heading = ENDS)]
     take: bool,
     /// With --take: end when nothing is left.
-    #[arg(long, id = "until-empty", help_heading = ENDS, requires = "take")]
+    #[arg(long, id = "until-empty", num_args = 0, help_heading = ENDS, requires = "take")]
     until_empty: bool,
     /// When a put is on the disk: before it is accepted (always), each so often (a power cut loses what was
     /// put since), or when the system likes (never).
@@ -42,7 +42,7 @@ pub struct File {
     )]
     sync: SyncWord,
     /// Acceptances are on the disk at once, instead of within 100 ms: after a power cut nothing comes twice.
-    #[arg(long, id = "sync-take-always", help_heading = DURABILITY)]
+    #[arg(long, id = "sync-take-always", num_args = 0, help_heading = DURABILITY)]
     sync_take_always: bool,
     /// False: sync each fsyncInterval instead of at each put.
     #[arg(long, id = "fsyncPerTransaction", help_heading = DURABILITY, default_value = "true")]
@@ -107,7 +107,7 @@ pub struct File {
     #[arg(long, id = "max-age", help_heading = BOUNDS, value_name = "TIME")]
     max_age: Option<Seconds>,
     /// Yes, what is older than --max-age is lost.
-    #[arg(long, id = "drop-expired", help_heading = BOUNDS)]
+    #[arg(long, id = "drop-expired", num_args = 0, help_heading = BOUNDS)]
     drop_expired: bool,
     /// How events are stored.
     #[arg(long, id = "compress", help_heading = FILES, default_value = "none", value_name = "HOW",
@@ -149,7 +149,7 @@ const FILES: &str = "Files";
 /// What `--help` ends with.
 const EXAMPLES: &str = "\
 Examples:
-  flume source exec 'tail -F app.log' | flume channel file ./spool | flume sink file_roll --directory ./out
+  flume source stdin < app.log | flume channel file ./spool --put
   flume channel file ./spool --take --until-empty | flume sink file_roll --directory ./out
   flume channel file ./spool --status --json
   flume channel file ./spool --check || flume channel file ./spool --repair";

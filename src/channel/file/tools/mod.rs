@@ -24,19 +24,19 @@ use std::path::Path;
 pub struct Tools {
     /// Show how much waits and how old it is, who puts and takes, segments and free space. Works while others
     /// use the channel.
-    #[arg(long, id = "status", help_heading = "Tools")]
+    #[arg(long, id = "status", num_args = 0, help_heading = "Tools")]
     status: bool,
     /// Read everything, change nothing, and print what is not sound, a line each: 0 sound, 1 findings, 2
     /// cannot tell. Works while others use the channel.
-    #[arg(long, id = "check", help_heading = "Tools")]
+    #[arg(long, id = "check", num_args = 0, help_heading = "Tools")]
     check: bool,
     /// Print the batches that wait, a line each: position, events, bytes, age, and who has it. Works while
     /// others use the channel.
-    #[arg(long, id = "list", help_heading = "Tools")]
+    #[arg(long, id = "list", num_args = 0, help_heading = "Tools")]
     list: bool,
     /// Mend what --check finds, and say what was done: save the good batches of damaged segments, move these
     /// to the quarantine, remove what dead processes left. Only while nobody uses the channel.
-    #[arg(long, id = "repair", help_heading = "Tools")]
+    #[arg(long, id = "repair", num_args = 0, help_heading = "Tools")]
     repair: bool,
     /// Count everything that waits below this position (SEGMENT:FRAME, see --list) as accepted. Only while
     /// nobody uses the channel.
@@ -47,7 +47,7 @@ pub struct Tools {
     #[arg(long, id = "rewind", help_heading = "Tools", value_name = "POSITION")]
     rewind: Option<Position>,
     /// Go on with --skip or --rewind without asking.
-    #[arg(long, id = "yes", help_heading = "Tools")]
+    #[arg(long, id = "yes", num_args = 0, help_heading = "Tools")]
     yes: bool,
     /// Write the batches that wait to a new file (or - for standard output) as a recording, which flume cat
     /// and flume replay read. Nothing is taken; works while others use the channel.
@@ -58,7 +58,7 @@ pub struct Tools {
           value_parser = ["text", "json"])]
     output: String,
     /// The same as --output json.
-    #[arg(long, id = "json", help_heading = "Tools")]
+    #[arg(long, id = "json", num_args = 0, help_heading = "Tools")]
     json: bool,
 }
 
