@@ -204,34 +204,22 @@ _flume() {
             return 0
             ;;
         flume__subcmd__channel__subcmd__file)
-            opts="-q -h --put --take --until-empty --sync --sync-take-always --compress --capacity --max-bytes --min-free --minimum-required-space --segment-bytes --max-file-size --keep-alive --checkpoint-dir --data-dirs --fsync-per-transaction --fsync-interval --status --check --list --output --json --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --put --take --until-empty --sync --sync-take-always --fsync-per-transaction --fsync-interval --capacity --max-bytes --min-free --minimum-required-space --keep-alive --transaction-capacity --max-age --drop-expired --compress --segment-bytes --max-file-size --checkpoint-dir --data-dirs --status --check --list --repair --skip --rewind --yes --export --output --json --checkpoint-interval --use-dual-checkpoints --backup-checkpoint-dir --compress-backup-checkpoint --use-log-replay-v1 --use-fast-replay --checkpoint-on-close --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --put)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --take)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --until-empty)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
                 --sync)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --sync-take-always)
+                --fsync-per-transaction)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
-                --compress)
-                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                --fsync-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --capacity)
@@ -250,15 +238,27 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keep-alive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --transaction-capacity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
                 --max-file-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --segment-bytes)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keep-alive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -270,31 +270,47 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --fsync-per-transaction)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --fsync-interval)
+                --skip)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --status)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                --rewind)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --check)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --list)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                --export)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
-                --json)
+                --checkpoint-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --use-dual-checkpoints)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --backup-checkpoint-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress-backup-checkpoint)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --use-log-replay-v1)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --use-fast-replay)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --checkpoint-on-close)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;

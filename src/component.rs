@@ -51,7 +51,7 @@ pub struct Setting {
 impl Setting {
     fn of(arg: &Arg, shell: &[(&str, &str)]) -> Setting {
         let property = arg.get_id().to_string();
-        let is_bool = arg.get_value_parser().type_id() == TypeId::of::<bool>();
+        let is_bool = arg.get_value_parser().type_id() == TypeId::of::<bool>() && !is_switch(arg);
         let mut own = default_of(arg);
         if is_bool {
             own.get_or_insert_with(|| "false".into());
@@ -67,7 +67,7 @@ impl Setting {
         let words = arg.get_possible_values();
         Setting {
             flag: arg.get_long().map(str::to_string),
-            value: (is_bool || arg.get_action().takes_values()).then_some(value),
+            value: (is_bool || arg.get_action().takes_values() && !is_switch(arg)).then_some(value),
             required: arg.is_required_set() && in_shell.is_none(),
             flumes: in_shell.is_some().then(|| own.clone()).flatten(),
             default: in_shell.or(own),
@@ -283,7 +283,7 @@ fn note(arg: Arg, more: &str) -> Arg {
     arg.help(format!("{help} {more}"))
 }
 
-/// Name the property in the help where it is not the flag's own word; booleans may go without a value.
+/// Name the property in the help where it is not the flag's own word; booleans may go without a value. A switch has none.
 fn spelled(arg: Arg) -> Arg {
     let id = arg.get_id().to_string();
     if matches!(id.as_str(), "help" | "version") {
@@ -297,7 +297,15 @@ fn spelled(arg: Arg) -> Arg {
     }
 }
 
+/// A word that stands alone: a boolean of ours with `num_args = 0`, which no properties file has.
+fn is_switch(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|count| count.max_values() == 0)
+}
+
 fn boolean(arg: Arg, as_flume: bool) -> Arg {
+    if is_switch(&arg) && !as_flume {
+        return arg;
+    }
     if arg.get_value_parser().type_id() != TypeId::of::<bool>() {
         return arg;
     }

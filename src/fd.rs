@@ -145,6 +145,13 @@ pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
         && fds[0].revents().intersects(gone)
 }
 
+/// The other end of a socket or pipe is gone, or will be within this time: the system closes what a killed
+/// process held open one after the other.
+pub fn hangs_up_within(fd: BorrowedFd<'_>, time: Duration) -> bool {
+    let woken = wait(fd, PollFlags::RDHUP, &[], Some(Instant::now() + time));
+    woken.is_ok_and(|woken| woken == Woken::Ready)
+}
+
 /// Write as much of `parts` as goes without blocking; `WouldBlock` if nothing does. On a kernel or a file
 /// that cannot promise that, this blocks.
 pub fn write_now(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {

@@ -154,6 +154,7 @@ impl Flow {
             }));
             results
         });
+        board.let_go();
         worst(results)
     }
 

@@ -58,6 +58,7 @@ counts! {
     EventTakeSuccess = "EventTakeSuccessCount": Channel;
     EventPutError = "EventPutErrorCount": Channel;
     EventTakeError = "EventTakeErrorCount": Channel;
+    Expired = "EventExpiredCount": Channel;
     Sent = "EventSentCount": ;
     Refused = "EventRefusedCount": ;
     Rejected = "EventRejectedCount": ;

@@ -65,9 +65,19 @@ pub fn configure(levels: &str, json: bool) -> Result<(), String> {
             None => LEVEL.store(parsed as u8, Ordering::Relaxed),
         }
     }
-    JSON.store(json, Ordering::Relaxed);
+    set_json(json);
     let _ = BY_COMPONENT.set(by_component);
     Ok(())
+}
+
+/// Have messages written as JSON, or as text.
+pub fn set_json(json: bool) {
+    JSON.store(json, Ordering::Relaxed);
+}
+
+/// Are messages written as JSON?
+pub fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
 }
 
 /// Say only errors.
@@ -120,7 +130,7 @@ fn say(level: Level, component: &str, sentence: &str) {
 /// A message as it is written, newline included.
 pub fn line(level: Level, component: &str, sentence: &str) -> String {
     let terminal = is_terminal();
-    if JSON.load(Ordering::Relaxed) {
+    if is_json() {
         let line = serde_json::json!({
             "time": now(),
             "level": level.word().to_lowercase(),

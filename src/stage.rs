@@ -40,6 +40,11 @@ pub enum Status {
 
 /// A source that is asked for events in a loop (Flume's `PollableSource`).
 pub trait PollableSource: Send {
+    /// Do the settings fit together? Asked when it is made, before a stream begins; the error is a sentence.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Called once before the first `process`. What is wrong here ends the start.
     fn start(&mut self, _to: &Arc<ChannelProcessor>) -> StageResult {
         Ok(())
@@ -68,6 +73,11 @@ pub trait PollableSource: Send {
 
 /// A source that has threads of its own, such as a server (Flume's `EventDrivenSource`).
 pub trait EventDrivenSource: Send {
+    /// Do the settings fit together? Asked when it is made, before a stream begins; the error is a sentence.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Begin to listen; hand batches to the processor from any thread.
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult;
 

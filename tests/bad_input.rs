@@ -563,3 +563,78 @@ fn batch_larger_than_a_capacity_is_put_in_parts_that_fit() {
         .counts(0, "accepted", 400);
     }
 }
+
+#[test]
+fn input_file_that_is_not_there_is_wrong_usage() {
+    for words in ["cat nofile", "replay nofile", "run -f nofile"] {
+        Pipe::new(words)
+            .run()
+            .expect_status([2])
+            .says(0, ["nofile cannot be ", "No such file"]);
+    }
+    Pipe::new("cat .")
+        .run()
+        .expect_status([2])
+        .says(0, ["is a directory"]);
+}
+
+#[test]
+fn bad_pattern_of_cat_is_one_sentence() {
+    let ended = Pipe::new("cat --match '('").run().expect_status([2]).says(
+        0,
+        ["invalid value '(' for '--match <REGEX>': a group that is never closed at character 1"],
+    );
+    assert!(!ended.stderr(0).contains("regex parse error"), "{}", ended.told());
+    let ended = Pipe::new("source seq --total-events 12")
+        .then("cat --match '^1'")
+        .run();
+    assert_eq!(ended.stdout(), b"1\n10\n11\n", "{}", ended.told());
+}
+
+#[test]
+fn wrong_flag_inside_a_fused_run_names_its_stage() {
+    Pipe::new("run 'source seq | intercept regex --bogus x | sink null'")
+        .run()
+        .expect_status([2])
+        .says(
+            0,
+            ["ERROR run: stage 2 of 3, intercept regex: unexpected argument '--bogus' found"],
+        );
+    Pipe::new("run 'source seq | intercept regex | sink null'")
+        .run()
+        .expect_status([2])
+        .says(
+            0,
+            ["stage 2 of 3, intercept regex: the following required arguments were not provided: <PATTERN>\n"],
+        );
+}
+
+#[test]
+fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
+    for words in [
+        "source seq --bogus --log-format json",
+        "source seq --log-format=json --bogus",
+        "run --log-format json 'source seq --bogus | sink null'",
+        "nothing --log-format json",
+    ] {
+        let ended = Pipe::new(words).run().expect_status([2]);
+        let said: serde_json::Value = serde_json::from_str(ended.stderr(0)).unwrap();
+        assert_eq!(said["level"], "error", "{words}");
+    }
+    // Behind -- it is no flag.
+    Pipe::new("source seq --bogus -- --log-format json")
+        .run()
+        .expect_status([2])
+        .says(0, ["error: unexpected argument '--bogus' found"]);
+}
+
+#[test]
+fn settings_of_a_source_are_checked_before_its_stream_begins() {
+    for (words, why) in [
+        ("source netcat", "netcat: the property port is missing"),
+        ("source exec ' '", "exec: the property command is empty"),
+    ] {
+        let ended = Pipe::new(words).run().expect_status([2]).says(0, [why]);
+        assert_eq!(ended.stdout(), b"", "{words}");
+    }
+}

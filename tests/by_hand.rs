@@ -188,11 +188,16 @@ impl Taker {
     }
 }
 
-/// Connect to the endpoint that a hello names, and show its token.
-pub fn connect(hello: &Hello) -> UnixStream {
+/// Connect to the endpoint that a hello names, and say nothing.
+pub fn reach(hello: &Hello) -> UnixStream {
     let name = hello.reply.strip_prefix("unix:@").expect("an abstract socket");
     let address = SocketAddr::from_abstract_name(name).unwrap();
-    let mut reply = UnixStream::connect_addr(&address).unwrap();
+    UnixStream::connect_addr(&address).unwrap()
+}
+
+/// Connect to the endpoint that a hello names, and show its token.
+pub fn connect(hello: &Hello) -> UnixStream {
+    let mut reply = reach(hello);
     reply.set_read_timeout(Some(PATIENCE)).unwrap();
     let mine = Hello {
         stage: "sink by-hand".into(),

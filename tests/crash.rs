@@ -15,17 +15,18 @@ use std::time::{Duration, Instant};
 /// Kills in a test that nobody asked more of.
 const ROUNDS: u64 = 20;
 /// Bytes of a line with its end.
-const LINE: u64 = 10;
+pub const LINE: u64 = 10;
 /// Lines that a round finds before it: more than it can send before it is killed.
 const SUPPLY: u64 = 400_000;
 /// The longest that a pipeline lives.
 const LONGEST: Duration = Duration::from_millis(60);
 
 /// Random numbers that a seed repeats (SplitMix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A number below this one.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,25 +36,30 @@ impl Random {
 }
 
 /// Numbered lines in a file, and how far the source knows them to be accepted.
-struct Ledger {
+pub struct Ledger {
     path: PathBuf,
+    first: u64,
     lines: u64,
-    acknowledged: u64,
+    /// Lines that are accepted, from the first on.
+    pub acknowledged: u64,
 }
 
 impl Ledger {
-    fn new(directory: &Path) -> Ledger {
+    /// Lines numbered from `first`, in the file `lines` there.
+    pub fn new(directory: &Path, first: u64) -> Ledger {
         Ledger {
             path: directory.join("lines"),
+            first,
             lines: 0,
             acknowledged: 0,
         }
     }
 
-    fn supply(&mut self) {
+    /// See that so many lines wait to be sent.
+    pub fn supply(&mut self, ahead: u64) {
         let mut text = Vec::new();
-        while self.lines < self.acknowledged + SUPPLY {
-            writeln!(text, "{:09}", self.lines).unwrap();
+        while self.lines < self.acknowledged + ahead {
+            writeln!(text, "{:09}", self.first + self.lines).unwrap();
             self.lines += 1;
         }
         let file = File::options().create(true).append(true).open(&self.path);
@@ -61,14 +67,14 @@ impl Ledger {
     }
 
     /// The file as a shell would open it for a restart: at the first line that was not acknowledged.
-    fn open(&self) -> File {
+    pub fn open(&self) -> File {
         let mut file = File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.acknowledged * LINE)).unwrap();
         file
     }
 
     /// The source has ended by itself and left the file where acceptances reach.
-    fn note(&mut self, mut file: File) {
+    pub fn note(&mut self, mut file: File) {
         let at = file.stream_position().unwrap();
         assert_eq!(at % LINE, 0, "the input is not left at the start of a line");
         assert!(at / LINE >= self.acknowledged, "acknowledgements were taken back");
@@ -76,22 +82,33 @@ impl Ledger {
     }
 
     /// Numbers of acknowledged lines that are not among these, and how many of these came before already.
-    fn compare(&self, found: impl Iterator<Item = Vec<u8>>) -> (Vec<u64>, u64) {
+    /// Lines of other ledgers may be among them.
+    pub fn compare<'a>(&self, found: impl Iterator<Item = &'a Vec<u8>>) -> (Vec<u64>, u64) {
         let mut times = vec![0u32; self.lines as usize];
         for body in found {
-            let number: usize = String::from_utf8(body).unwrap().trim().parse().unwrap();
-            times[number] += 1;
+            let number: u64 = std::str::from_utf8(body).unwrap().trim().parse().unwrap();
+            if (self.first..self.first + self.lines).contains(&number) {
+                times[(number - self.first) as usize] += 1;
+            }
         }
         let acknowledged = &times[..self.acknowledged as usize];
-        let missing = (0..).zip(acknowledged).filter(|(_, times)| **times == 0);
+        let missing = (self.first..).zip(acknowledged).filter(|(_, times)| **times == 0);
         let lost = missing.map(|(number, _)| number).collect();
         let duplicated = times.iter().map(|times| u64::from(times.saturating_sub(1))).sum();
         (lost, duplicated)
     }
 }
 
-fn from_environment(name: &str) -> Option<u64> {
+/// The number in this variable.
+pub fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect(name))
+}
+
+/// The seed in this variable or a new one, and its random numbers.
+pub fn seeded(variable: &str) -> (u64, Random) {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = from_environment(variable).unwrap_or(clock.unwrap().subsec_nanos().into());
+    (seed, Random(seed))
 }
 
 /// Kill stages of this pipeline, restart it, and compare. `output` says where the round's events end up.
@@ -102,17 +119,15 @@ fn crash(
     found: impl Fn(&Path) -> Vec<Vec<u8>>,
 ) {
     let rounds = from_environment("FLUME_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = from_environment("FLUME_CRASH_SEED").unwrap_or(clock.unwrap().subsec_nanos().into());
+    let (seed, mut random) = seeded("FLUME_CRASH_SEED");
     tell(&format!(
         "crash {name}: FLUME_CRASH_SEED={seed} FLUME_CRASH_ROUNDS={rounds}"
     ));
     let directory = tempfile::tempdir().unwrap();
-    let mut ledger = Ledger::new(directory.path());
-    let mut random = Random(seed);
+    let mut ledger = Ledger::new(directory.path(), 0);
     let mut kills = 0;
     for round in 0..=rounds {
-        ledger.supply();
+        ledger.supply(SUPPLY);
         let file = ledger.open();
         let mut pipe = Pipe::new("source stdin --batch-size 50")
             .dir(directory.path())
@@ -144,7 +159,7 @@ fn crash(
             ledger.note(file);
         }
     }
-    let (lost, duplicated) = ledger.compare(found(directory.path()).into_iter());
+    let (lost, duplicated) = ledger.compare(found(directory.path()).iter());
     tell(&format!(
         "crash {name}: {kills} kills, {} acknowledged, {} lost, {duplicated} duplicated",
         ledger.acknowledged,
@@ -159,7 +174,7 @@ fn crash(
 }
 
 /// Straight to standard output: a test that passes shows its ledger, too.
-fn tell(line: &str) {
+pub fn tell(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
@@ -198,7 +213,8 @@ fn acknowledged_events_survive_kills_through_a_file_channel() {
     );
 }
 
-fn in_rolled_files(directory: &Path) -> Vec<Vec<u8>> {
+/// Lines in all files that a sink has made in `out` there.
+pub fn in_rolled_files(directory: &Path) -> Vec<Vec<u8>> {
     let all = std::fs::read_dir(directory.join("out")).unwrap();
     let mut lines = Vec::new();
     for path in all.map(|entry| entry.unwrap().path()) {

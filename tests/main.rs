@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod by_hand;
+mod channel_tools;
+mod chaos;
 mod crash;
 mod ends;
 mod examples;

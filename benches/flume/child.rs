@@ -22,6 +22,12 @@ pub fn run(words: &[String]) -> anyhow::Result<()> {
             let work = putter::Work::new(directory, number(writers)?, number(events)?, number(rounds)?);
             putter::run(how, &work)
         }
+        ["fill", directory, batches, events, bytes] => putter::fill(
+            directory,
+            number(batches)?,
+            number(events)? as usize,
+            number(bytes)? as usize,
+        ),
         ["stamp", directory, rounds] => putter::stamp(directory, number(rounds)?),
         _ => bail!("no such program: {}", words.join(" ")),
     }

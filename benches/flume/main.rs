@@ -7,15 +7,19 @@
 
 #![deny(unsafe_code)]
 
+mod backlog;
+mod beside;
 mod channel;
 mod child;
 mod extract;
 mod fused;
 mod hop;
+mod limit;
 mod lines;
 mod measure;
 mod memory;
 mod overload;
+mod peer;
 mod putter;
 mod start;
 mod table;
@@ -33,6 +37,8 @@ const SUBJECTS: &[Subject] = &[
     ("fused", fused::measure),
     ("lines", lines::measure),
     ("channel", channel::measure),
+    ("flume", beside::measure),
+    ("backlog", backlog::measure),
     ("extract", extract::measure),
     ("start", start::measure),
     ("memory", memory::measure),
@@ -63,10 +69,11 @@ fn measure_all(words: &[String]) -> anyhow::Result<()> {
         let names: Vec<_> = SUBJECTS.iter().map(|(name, _)| *name).collect();
         anyhow::bail!("\"{unknown}\" is no subject; there are {}", names.join(", "));
     }
-    let run = Run::new(words.iter().any(|word| word == "--quick"))?;
+    let filters = filters.into_iter().cloned().collect();
+    let run = Run::new(words.iter().any(|word| word == "--quick"), filters)?;
     table::say(&run.describe())?;
     for (name, measure) in SUBJECTS {
-        if filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())) {
+        if run.wants(name) {
             measure(&run)?;
         }
     }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Size of a pipe between two programs, the same for references and stages.
 const PIPE_BYTES: usize = 256 << 10;
+/// In which /proc counts CPU time, on every machine that matters.
+const TICKS_PER_SECOND: f64 = 100.0;
 /// How often the memory of running programs is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -18,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Run {
     /// Small sizes: for a look, not for figures.
     pub quick: bool,
+    /// Words that choose subjects; none chooses all.
+    filters: Vec<String>,
     flume: PathBuf,
     me: PathBuf,
     disk: tempfile::TempDir,
@@ -27,13 +31,14 @@ pub struct Run {
 impl Run {
     /// Find the programs (`FLUME_BENCH_BIN` is another flume to measure), and make a directory on the disk that is measured (`FLUME_BENCH_DIR`, else the
     /// directory of temporary files).
-    pub fn new(quick: bool) -> anyhow::Result<Run> {
+    pub fn new(quick: bool, filters: Vec<String>) -> anyhow::Result<Run> {
         let flume = std::env::var_os("FLUME_BENCH_BIN").unwrap_or(env!("CARGO_BIN_EXE_flume").into());
         let flume = PathBuf::from(flume);
         let listed = Command::new(&flume).arg("list").output().context("flume list")?;
         let at = std::env::var_os("FLUME_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         Ok(Run {
             quick,
+            filters,
             me: std::env::current_exe()?,
             disk: tempfile::tempdir_in(&at).with_context(|| format!("{}", at.display()))?,
             components: String::from_utf8_lossy(&listed.stdout).into_owned(),
@@ -58,6 +63,18 @@ impl Run {
             self.disk.path().display(),
             if self.quick { ", --quick" } else { "" },
         )
+    }
+
+    /// Somebody asked for this subject, and not only for all.
+    pub fn named(&self, subject: &str) -> bool {
+        self.filters
+            .iter()
+            .any(|filter| subject.contains(filter.as_str()))
+    }
+
+    /// This subject is to be measured.
+    pub fn wants(&self, subject: &str) -> bool {
+        self.filters.is_empty() || self.named(subject)
     }
 
     /// One of two sizes.
@@ -132,6 +149,17 @@ impl Program {
     pub fn with(mut self, words: &[&str]) -> Program {
         self.words.extend(words.iter().map(|word| word.to_string()));
         self
+    }
+
+    /// Through a shell that does this first and then becomes the program.
+    pub fn after(&self, script: &str) -> Program {
+        let me = self.path.to_string_lossy();
+        let script = format!("{script} && exec \"$@\"");
+        let words = ["-c", &script, "sh", &me];
+        Program::new(
+            Path::new("/bin/sh"),
+            words.into_iter().chain(self.words.iter().map(String::as_str)),
+        )
     }
 
     /// As a command of the standard library, for what needs its pipes.
@@ -241,6 +269,16 @@ pub fn memory_kib(pid: i32, line: &str) -> Option<u64> {
         .next()?
         .parse()
         .ok()
+}
+
+/// CPU seconds that a running process has used, in steps of 10 ms.
+pub fn cpu_seconds(pid: i32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold blanks; times are the 14th and 15th value, the name being the second.
+    let (_, rest) = stat.rsplit_once(')').context("/proc/PID/stat has no name")?;
+    let values = rest.split_whitespace().skip(11).take(2);
+    let ticks: u64 = values.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+    Ok(ticks as f64 / TICKS_PER_SECOND)
 }
 
 /// Start the programs, joined by pipes. The last writes to /dev/null; so does the first read, without a file.

@@ -54,7 +54,7 @@ pub fn run(how: &str, work: &Work) -> anyhow::Result<()> {
     };
     let channel = open(&work.directory, role, sync)?;
     ready()?;
-    let batch = batch(work.events as usize);
+    let batch = batch(work.events as usize, EVENT_BYTES as usize);
     let all = work.writers * work.rounds;
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
@@ -128,9 +128,15 @@ fn bare(work: &Work, sync: bool) -> anyhow::Result<()> {
     done()
 }
 
-fn batch(events: usize) -> Batch {
-    // In front of a body of this length stand its length, in two bytes, and an empty map, in one.
-    let body = vec![b'x'; EVENT_BYTES as usize - 3];
+/// Fill a channel with batches of events of so many bytes each, and leave them there.
+pub fn fill(directory: &str, batches: u64, events: usize, bytes: usize) -> anyhow::Result<()> {
+    let channel = open(std::path::Path::new(directory), Role::Put, Sync::Never)?;
+    put(&channel, &batch(events, bytes), batches)
+}
+
+fn batch(events: usize, bytes: usize) -> Batch {
+    // In front of a body of such a length stand its length, in two bytes, and an empty map, in one.
+    let body = vec![b'x'; bytes - 3];
     let mut builder = BatchBuilder::new();
     (0..events).for_each(|_| builder.push_body(&body));
     builder.finish()

@@ -30,6 +30,13 @@ impl Row {
         self
     }
 
+    /// As [`Row::against`], for a ratio that is far below 1.
+    pub fn against_finely(self, reference: impl Into<String>, ratio: f64) -> Row {
+        let mut row = self.against(reference, ratio);
+        row.cells[3] = format!("{ratio:.4}");
+        row
+    }
+
     /// Why there is no reference.
     pub fn missing(mut self, why: &str) -> Row {
         self.cells[2] = why.to_string();

@@ -20,6 +20,7 @@ pub const ALL: &[Spec<Box<dyn Settings>>] = &[
         .positional("directory")
         .shell(&[
             ("capacity", "0"),
+            ("transactionCapacity", "0"),
             ("maxFileSize", "64MiB"),
             ("minimumRequiredSpace", "1MiB"),
         ]),
@@ -123,6 +124,11 @@ pub trait Channel: Send + Sync {
 
     /// How full it is.
     fn fill(&self) -> Fill;
+
+    /// Events that it dropped since it was opened, because they were older than it was told to keep them.
+    fn expired(&self) -> u64 {
+        0
+    }
 
     /// The name that origins in its batches count in; empty for a channel without positions.
     fn id(&self) -> String {

@@ -17,13 +17,13 @@ use crate::link::inlet::InletOptions;
 use crate::link::recording::{Recorded, Recording};
 use crate::link::{Address, Identity, Inlet, Next, StreamInlet, Wait, address};
 use crate::metrics::{Count, Counters, Kind};
+use crate::pattern::Pattern;
 use crate::say;
 use crate::stage::pass::Pass;
 use crate::stage::{HELD, JOIN_BYTES};
 use crate::stop::Stop;
 use apache_avro::Codec;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use regex::bytes::Regex;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -66,9 +66,9 @@ struct Cat {
     /// Only events that have this header, with this value if one is given.
     #[arg(long, value_name = "NAME[=VALUE]")]
     header: Vec<String>,
-    /// Only events whose body matches this regular expression.
+    /// Only events whose body matches this Java regular expression anywhere.
     #[arg(long = "match", value_name = "REGEX")]
-    matching: Option<String>,
+    matching: Option<Pattern>,
     /// End after so many events; what was cut of a batch is given back.
     #[arg(short = 'n', long = "count", value_name = "EVENTS")]
     count: Option<u64>,
@@ -133,7 +133,7 @@ struct View {
     format: Format,
     headers: bool,
     wanted: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    matching: Option<Regex>,
+    matching: Option<Pattern>,
 }
 
 enum Format {
@@ -145,8 +145,6 @@ enum Format {
 
 impl View {
     fn new(settings: &Cat) -> Result<View, StageError> {
-        let matching = settings.matching.as_deref().map(Regex::new).transpose();
-        let matching = matching.map_err(|error| StageError::Usage(format!("--match: {error}")))?;
         let format = match (settings.json, settings.output.as_str()) {
             (true, _) | (_, "json") => Format::Json,
             (_, "hex") => Format::Hex,
@@ -164,11 +162,11 @@ impl View {
             format,
             headers: settings.headers,
             wanted: wanted.collect(),
-            matching,
+            matching: settings.matching.clone(),
         })
     }
 
-    fn is_wanted(&self, event: &EventRef<'_>) -> bool {
+    fn is_wanted(&mut self, event: &EventRef<'_>) -> bool {
         let fits = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| match (event.header(name), value) {
             (Some(found), Some(value)) => found == value,
             (found, None) => found.is_some(),
@@ -177,8 +175,8 @@ impl View {
         self.wanted.iter().all(fits)
             && self
                 .matching
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(event.body()))
+                .as_mut()
+                .is_none_or(|pattern| pattern.is_match(event.body()))
     }
 
     fn put(&mut self, event: EventRef<'_>, out: &mut Vec<u8>) -> StageResult {

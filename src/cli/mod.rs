@@ -65,7 +65,12 @@ pub struct Told(pub u8);
 /// Run the command that the words (without the program's own name) ask for.
 pub fn main(words: Vec<OsString>) -> ExitCode {
     match texts(words) {
-        Ok(texts) => code(&speaker(&texts), dispatch(&texts)),
+        Ok(texts) => {
+            if asks_for_json(&texts) {
+                say::set_json(true);
+            }
+            code(&speaker(&texts), dispatch(&texts))
+        }
         Err(error) => code("flume", Err(error)),
     }
 }
@@ -77,6 +82,15 @@ pub fn texts(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<Vec<St
             .map_err(|word| StageError::Usage(format!("the argument {} is not UTF-8", word.display())).into())
     };
     words.into_iter().map(text).collect()
+}
+
+/// Wherever `--log-format json` stands, it holds also for the error that another word is: clap stops at the first.
+fn asks_for_json(words: &[String]) -> bool {
+    let flags: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
+    flags.iter().any(|word| *word == "--log-format=json")
+        || flags
+            .windows(2)
+            .any(|pair| pair[0] == "--log-format" && pair[1] == "json")
 }
 
 /// Who speaks of an error: the component or the tool, else the program.
@@ -98,8 +112,8 @@ pub fn tell(name: &str, error: &anyhow::Error) -> u8 {
     if let Some(Told(status)) = error.downcast_ref() {
         return *status;
     }
-    if let Some(error) = error.downcast_ref::<clap::Error>() {
-        return usage(error);
+    if let Some(wrong) = error.downcast_ref::<clap::Error>() {
+        return usage(name, error, wrong);
     }
     let known = error.chain().find_map(|cause| cause.downcast_ref::<StageError>());
     if !known.is_some_and(StageError::is_quiet) {
@@ -108,14 +122,39 @@ pub fn tell(name: &str, error: &anyhow::Error) -> u8 {
     known.map_or(1, StageError::status)
 }
 
-/// Help goes to standard output with status 0, everything else to standard error with 2.
-fn usage(error: &clap::Error) -> u8 {
-    if error.use_stderr() {
-        say::raw(styled(&error.render(), say::is_terminal()).as_bytes());
+/// Help goes to standard output with status 0, everything else to standard error with 2: as clap shows it, or as
+/// a message if these have JSON or if `error` says in which stage of a pipeline it is.
+fn usage(name: &str, error: &anyhow::Error, wrong: &clap::Error) -> u8 {
+    if !wrong.use_stderr() {
+        let printed = print(&styled(&wrong.render(), is_terminal()));
+        return printed.map_or_else(|error| tell("flume", &error), |()| 0);
+    }
+    let place = error.chain().take_while(|cause| !cause.is::<clap::Error>());
+    let place: Vec<_> = place.map(|cause| cause.to_string()).collect();
+    if place.is_empty() && !say::is_json() {
+        say::raw(styled(&wrong.render(), say::is_terminal()).as_bytes());
         return 2;
     }
-    let printed = print(&styled(&error.render(), is_terminal()));
-    printed.map_or_else(|error| tell("flume", &error), |()| 0)
+    let mut words = place;
+    words.push(sentence(&wrong.render().to_string()));
+    say::error(name, words.join(": "));
+    2
+}
+
+/// What clap says in paragraphs, in one line and without what is not about the error.
+fn sentence(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut out = String::new();
+    for line in lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")) {
+        match out.as_bytes().last() {
+            None => {}
+            Some(b':') => out.push(' '),
+            Some(_) => out.push_str("; "),
+        }
+        out.push_str(line);
+    }
+    out
 }
 
 /// Text with colour on a terminal, unless NO_COLOR says otherwise.

@@ -116,6 +116,15 @@ fn write_page(man: &Man, command: &Command, name: &str, out: &mut Vec<u8>) -> io
     if command.has_subcommands() {
         man.render_subcommands_section(out)?;
     }
+    if let Some(examples) = command.get_after_help() {
+        let text = examples.to_string();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("  "))
+            .map(str::trim_start);
+        writeln!(out, ".SH EXAMPLES")?;
+        writeln!(out, "{}", roff::block(&lines.collect::<Vec<_>>().join("\n")))?;
+    }
     if name == "flume" {
         writeln!(out, ".SH EXAMPLES")?;
         writeln!(out, "{}", roff::block(help::BEGIN))?;

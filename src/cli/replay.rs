@@ -59,7 +59,7 @@ fn run(given: &[String]) -> Ended {
 }
 
 /// The source that a replay is.
-struct Player {
+pub(super) struct Player {
     recordings: VecDeque<Recording>,
     skip: u64,
     left: u64,
@@ -68,15 +68,20 @@ struct Player {
 
 impl Player {
     fn open(settings: &Replay, stop: &Stop) -> Result<Player, StageError> {
-        let open = |path| Recording::open(path, false, stop);
         Ok(Player {
-            recordings: settings
-                .files
-                .iter()
-                .map(|path| open(path))
-                .collect::<Result<_, _>>()?,
             skip: settings.from - 1,
             left: settings.count.unwrap_or(u64::MAX),
+            ..Player::whole(&settings.files, stop)?
+        })
+    }
+
+    /// All of these recordings, one after the other.
+    pub(super) fn whole(files: &[PathBuf], stop: &Stop) -> Result<Player, StageError> {
+        let recordings = files.iter().map(|path| Recording::open(path, false, stop));
+        Ok(Player {
+            recordings: recordings.collect::<Result<_, _>>()?,
+            skip: 0,
+            left: u64::MAX,
             damaged: 0,
         })
     }

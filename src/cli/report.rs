@@ -39,6 +39,7 @@ pub struct Totals {
     refused: u64,
     rejected: u64,
     filtered: u64,
+    expired: u64,
     bytes: u64,
     seconds: f64,
     exit: u8,
@@ -184,6 +185,7 @@ fn totals(stage: &str, board: &Board, started: Instant) -> Totals {
         totals.refused += counters.get(Count::Refused);
         totals.rejected += counters.get(Count::Rejected);
         totals.filtered += counters.get(Count::Filtered);
+        totals.expired += counters.get(Count::Expired);
         let bytes = counters.get(Count::Bytes).max(counters.get(Count::SentBytes));
         totals.bytes = totals.bytes.max(bytes);
     }
@@ -230,6 +232,7 @@ impl Totals {
             (self.refused, "refused"),
             (self.rejected, "rejected"),
             (self.filtered, "filtered"),
+            (self.expired, "expired"),
         ] {
             if count > 0 {
                 text.push_str(&format!(", {word} {count}"));

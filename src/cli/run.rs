@@ -24,7 +24,8 @@ struct Run {
     /// The pipeline, in the words of the shell: 'source ... | channel ... | sink ...'.
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
-    /// Read the pipeline from a file instead; there, # begins a comment and a line end is a blank.
+    /// Read the pipeline from a file instead, "-" is standard input; there, # begins a comment and a line end is a
+    /// blank.
     #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "pipeline")]
     file: Option<PathBuf>,
 }
@@ -52,6 +53,9 @@ impl Run {
     fn text(&self) -> anyhow::Result<String> {
         match (&self.pipeline, &self.file) {
             (Some(text), _) => Ok(text.clone()),
+            (None, Some(file)) if file.as_os_str() == "-" => std::io::read_to_string(std::io::stdin())
+                .map_err(|error| StageError::Usage(error.to_string()))
+                .context("standard input cannot be read"),
             (None, Some(file)) => std::fs::read_to_string(file)
                 .map_err(|error| StageError::Usage(error.to_string()))
                 .with_context(|| format!("{} cannot be read", file.display())),

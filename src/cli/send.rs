@@ -2,6 +2,7 @@
 //! sink, fused.
 
 use super::options::{self, Common, Writing};
+use super::replay::Player;
 use super::report::run_watched;
 use super::{Ended, Tool};
 use crate::exit::StageError;
@@ -12,6 +13,7 @@ use crate::source::batches::Batches;
 use crate::source::lines::{Format, LongLines};
 use crate::source::stdin::Stdin;
 use crate::stage::Source;
+use crate::stop::Stop;
 use crate::value::Seconds;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
@@ -61,12 +63,12 @@ fn run(given: &[String]) -> Ended {
     let common = Common::from_arg_matches(&matches)?;
     run_watched("send", &common, |stop| {
         let options = options::flow_options(&Writing::defaults(), None, stop)?;
-        Ok((own.flow()?, options))
+        Ok((own.flow(stop)?, options))
     })
 }
 
 impl Send {
-    fn flow(self) -> Result<Flow, StageError> {
+    fn flow(self, stop: &Stop) -> Result<Flow, StageError> {
         let sink = Stream {
             address: self.address,
             sending: self.sending,
@@ -88,10 +90,8 @@ impl Send {
             }
             None if self.files.is_empty() => {}
             None => {
-                return Err(StageError::Usage(
-                    "--format stream reads standard input and no FILE: flume send --format stream ADDRESS < FILE"
-                        .into(),
-                ));
+                let player = Player::whole(&self.files, stop)?;
+                parts.push(("send".into(), Part::Source(Source::Polled(Box::new(player)))));
             }
         }
         parts.push(("send".into(), Part::Sink(Box::new(sink))));
@@ -104,8 +104,9 @@ mod tests {
     use super::*;
 
     fn check(words: &[&str], expected: Result<usize, &str>) {
+        let stop = Stop::new(std::time::Duration::ZERO).unwrap();
         let parsed = Send::try_parse_from(words).map_err(|error| error.to_string());
-        let parts = parsed.and_then(|send| send.flow().map_err(|error| error.to_string()));
+        let parts = parsed.and_then(|send| send.flow(&stop).map_err(|error| error.to_string()));
         match (parts, expected) {
             (Ok(flow), Ok(parts)) => assert_eq!(flow.parts.len(), parts),
             (Err(found), Err(part)) => assert!(found.contains(part), "{found}"),
@@ -119,7 +120,10 @@ mod tests {
         check(&["unix:/run/x", "--format", "stream"], Ok(1));
         check(&["host:1"], Err("tcp:HOST:PORT"));
         check(&[], Err("ADDRESS"));
-        check(&["tcp:host:1", "a.flm", "--format", "stream"], Err("< FILE"));
+        check(
+            &["tcp:host:1", "a.flm", "--format", "stream"],
+            Err("a.flm cannot be opened"),
+        );
         check(&["tcp:host:1", "--format", "xml"], Err("xml"));
     }
 }

@@ -43,8 +43,18 @@ impl Board {
             let fill = channel.fill();
             counters.set(Count::ChannelSize, fill.events);
             counters.set(Count::ChannelCapacity, fill.capacity);
+            counters.set(Count::Expired, channel.expired());
         }
         shown.counters.clone()
+    }
+
+    /// Look at the channels for the last time and let them close: whoever else shows the board, such as the
+    /// thread that waits for signals, lives as long as the process.
+    pub(super) fn let_go(&self) {
+        self.all();
+        let channels = std::mem::take(&mut self.lock().channels);
+        // Not under the lock: a channel that closes may wait for its disk.
+        drop(channels);
     }
 
     /// What is under way and unaccepted.

@@ -93,15 +93,29 @@ impl Address {
         }
     }
 
-    /// Listen.
+    /// Listen. An error says who or what is in the way.
     pub fn listen(&self) -> io::Result<Listener> {
         match self {
-            Address::Tcp(host, port) => Ok(Listener::Tcp(TcpListener::bind((host.as_str(), *port))?)),
+            Address::Tcp(host, port) => TcpListener::bind((host.as_str(), *port)).map(Listener::Tcp),
             Address::Unix(path) => {
                 remove_dead_socket(path);
-                Ok(Listener::Unix(UnixListener::bind(path)?, path.clone()))
+                UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.clone()))
             }
         }
+        .map_err(|error| self.explain(error))
+    }
+
+    fn explain(&self, error: io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return error;
+        }
+        let why = match self {
+            Address::Unix(path) if !is_socket(path) => {
+                "a file is there that is no socket: remove it or listen at another path"
+            }
+            Address::Tcp(..) | Address::Unix(_) => "it is in use by another listener",
+        };
+        io::Error::new(error.kind(), why)
     }
 }
 
@@ -118,11 +132,16 @@ fn watch_peer(stream: &TcpStream) {
 
 /// A socket file that nobody listens on is what a killed listener left; one that somebody does is theirs.
 fn remove_dead_socket(path: &Path) {
-    use std::os::unix::fs::FileTypeExt;
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+    if is_socket(path)
+        && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+    {
         let _ = std::fs::remove_file(path);
     }
+}
+
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 /// Accepts connections.
@@ -205,5 +224,21 @@ mod tests {
         check("tcp:host:seventy", Err("is no port"));
         check("ftp:host:1", Err("not a way to carry frames"));
         check(&format!("unix:/{}", "x".repeat(107)), Err("107 bytes at most"));
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_listener_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "kept").unwrap();
+        let why = Address::Unix(file.clone()).listen().unwrap_err().to_string();
+        assert!(why.contains("a file is there that is no socket"), "{why}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+        let unix = Address::Unix(directory.path().join("socket"));
+        for address in [unix, Address::Tcp("127.0.0.1".into(), 0)] {
+            let first = address.listen().unwrap();
+            let why = first.local().unwrap().listen().unwrap_err().to_string();
+            assert!(why.contains("in use by another listener"), "{why}");
+        }
     }
 }

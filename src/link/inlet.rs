@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// stopped by the same Ctrl-C and end their streams.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// The reply of a writer that dies may go before its stream: how long the end of that is waited for.
+const LAST_OF_A_WRITER: Duration = Duration::from_millis(500);
+
 /// What an input is to the one who reads it.
 #[derive(Debug, Clone)]
 pub struct InletOptions {
@@ -206,6 +209,8 @@ pub struct StreamInlet {
     begins: VecDeque<Begin>,
     over: Option<StageError>,
     finished: bool,
+    /// The reply has gone, and with it the stream: what of it came is still taken.
+    cut: bool,
 }
 
 impl StreamInlet {
@@ -246,6 +251,7 @@ impl StreamInlet {
             begins: VecDeque::new(),
             over: None,
             finished: false,
+            cut: false,
         })
     }
 
@@ -431,6 +437,10 @@ impl StreamInlet {
         }
     }
 
+    fn hangs_up(&mut self) -> bool {
+        self.finished || fd::hangs_up_within(self.frames.inner_mut().fd.as_fd(), LAST_OF_A_WRITER)
+    }
+
     fn at_eof(&mut self) -> Next {
         self.finished = true;
         if self.order.is_open() {
@@ -496,7 +506,11 @@ impl Inlet for StreamInlet {
         self.all.tell();
         let accounts = lock(&self.shared);
         // The writer is satisfied by what it had and has left: all is well.
-        if accounts.failed && !accounts.ended {
+        let lost = accounts.failed && !accounts.ended;
+        drop(accounts);
+        // The end of the stream says what has happened, once all that came was taken.
+        self.cut = self.cut || lost && self.hangs_up();
+        if lost && !self.cut {
             return Err(StageError::Temporary(format!(
                 "{}: the reply of the stage before has gone; what was not accepted comes again",
                 self.options.name

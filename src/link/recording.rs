@@ -65,13 +65,13 @@ pub struct Recording {
 impl Recording {
     /// Open a file of frames; one that is followed has no end.
     ///
-    /// Errors: `Failed` for a file that cannot be read.
+    /// Errors: `Usage` for what is no file that can be read: nothing was taken yet.
     pub fn open(path: &Path, follow: bool, stop: &Stop) -> Result<Recording, StageError> {
         let name = path.display().to_string();
         let file = File::open(path)
-            .map_err(|error| StageError::Failed(format!("{name} cannot be opened: {error}")))?;
+            .map_err(|error| StageError::Usage(format!("{name} cannot be opened: {error}")))?;
         if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-            return Err(StageError::Failed(format!(
+            return Err(StageError::Usage(format!(
                 "{name} is a directory and no file channel"
             )));
         }

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// How long a new connection may take to show its token.
 const HANDSHAKE: Duration = Duration::from_secs(2);
+/// Connections that have not shown it yet at most.
+const GUESTS: usize = 16;
 /// How long a taker waits to be welcomed; the writer's thread answers at once unless it is stopped.
 const WELCOME: Duration = Duration::from_secs(30);
 
@@ -150,11 +152,13 @@ pub(super) fn serve_self(socket: OwnedFd, acks: &Acks, done: &Bell) {
 /// `output` is the pipe that the stream is written to: when nobody reads it, nobody will come.
 pub(super) fn serve(endpoint: Endpoint, output: OwnedFd, acks: &Acks, done: &Bell, timeout: Duration) {
     let mut taker: Option<(UnixStream, ReplyReader)> = None;
+    let mut guests = Vec::new();
     loop {
         let Ok(ready) = poll_all(
             &endpoint,
             &output,
             taker.as_ref().map(|(socket, _)| socket),
+            &guests,
             done,
             acks,
             timeout,
@@ -171,10 +175,16 @@ pub(super) fn serve(endpoint: Endpoint, output: OwnedFd, acks: &Acks, done: &Bel
         }
         if ready.listener
             && let Ok((socket, _)) = endpoint.listener.accept()
-            && let Some(reader) = handshake(&socket, &endpoint.token, taker.is_none())
         {
-            taker = Some((socket, reader));
-            acks.taker_came();
+            guests.extend(Guest::come(socket));
+            // Who says nothing makes room for others.
+            guests.drain(..guests.len().saturating_sub(GUESTS));
+        }
+        for (socket, reader) in identified(&mut guests, &endpoint.token) {
+            if answer(&socket, taker.is_none()) {
+                taker = Some((socket, reader));
+                acks.taker_came();
+            }
         }
         if ready.output_closed && taker.is_none() && !ready.listener {
             return acks.gone();
@@ -205,6 +215,7 @@ fn poll_all(
     endpoint: &Endpoint,
     output: &OwnedFd,
     taker: Option<&UnixStream>,
+    guests: &[Guest],
     done: &Bell,
     acks: &Acks,
     timeout: Duration,
@@ -216,8 +227,16 @@ fn poll_all(
     match taker {
         Some(socket) => fds.push(PollFd::new(socket, PollFlags::IN)),
         // Only errors are reported: the reading end of the pipe was closed.
-        None => fds.push(PollFd::new(output, PollFlags::empty())),
+        None if guests.is_empty() => fds.push(PollFd::new(output, PollFlags::empty())),
+        // One of them may have read what was written, and accept it.
+        None => {}
     }
+    let first_guest = fds.len();
+    fds.extend(
+        guests
+            .iter()
+            .map(|guest| PollFd::new(&guest.socket, PollFlags::IN)),
+    );
     // Looks at the clock only while a batch waits for a taker that has not come.
     let limit = match taker {
         Some(_) => None,
@@ -228,6 +247,8 @@ fn poll_all(
                 }),
         ),
     };
+    let left = guests.iter().map(Guest::time_left).min();
+    let limit = limit.into_iter().chain(left).min();
     let limit = limit.map(|limit| rustix::event::Timespec {
         tv_sec: limit.as_secs() as i64,
         tv_nsec: i64::from(limit.subsec_nanos()),
@@ -236,7 +257,9 @@ fn poll_all(
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    let third = fds[2].revents();
+    let third = fds[2..first_guest]
+        .first()
+        .map_or(PollFlags::empty(), |fd| fd.revents());
     Ok(Ready {
         listener: !fds[0].revents().is_empty(),
         done: !fds[1].revents().is_empty(),
@@ -245,41 +268,67 @@ fn poll_all(
     })
 }
 
-/// Look who connects: the same user or root, with the token, and the first.
-fn handshake(socket: &UnixStream, token: &str, first: bool) -> Option<ReplyReader> {
-    let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
-    if peer.uid != rustix::process::geteuid() && !peer.uid.is_root() {
-        return None;
-    }
-    let mut reader = ReplyReader::new(socket.try_clone().ok()?.into());
-    let deadline = Instant::now() + HANDSHAKE;
-    let frame = loop {
-        match reader.frames.next().ok()? {
-            Got::Frame(frame) => break frame,
-            Got::Eof => return None,
-            Got::Pending => {
-                let woken = fd::wait(socket.as_fd(), PollFlags::IN, &[], Some(deadline)).ok()?;
-                if woken != fd::Woken::Ready {
-                    return None;
-                }
-            }
+/// Somebody who has connected and not shown the token yet.
+struct Guest {
+    socket: UnixStream,
+    reader: ReplyReader,
+    until: Instant,
+}
+
+impl Guest {
+    /// Look who connects: nobody but the same user or root.
+    fn come(socket: UnixStream) -> Option<Guest> {
+        let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;
+        if peer.uid != rustix::process::geteuid() && !peer.uid.is_root() {
+            return None;
         }
+        let reader = ReplyReader::new(socket.try_clone().ok()?.into());
+        let until = Instant::now() + HANDSHAKE;
+        Some(Guest {
+            socket,
+            reader,
+            until,
+        })
+    }
+
+    fn time_left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether the token was shown; `None` as long as it may still be. Never waits.
+    fn has_shown(&mut self, token: &str) -> Option<bool> {
+        match self.reader.frames.next() {
+            Ok(Got::Frame(frame)) => Some(Hello::from_frame(&frame).is_ok_and(|hello| hello.token == token)),
+            Ok(Got::Pending) if !self.time_left().is_zero() => None,
+            Ok(Got::Pending | Got::Eof) | Err(_) => Some(false),
+        }
+    }
+}
+
+/// Take those who have shown the token out of the guests; those who did not in time, or a wrong one, are gone.
+fn identified(guests: &mut Vec<Guest>, token: &str) -> Vec<(UnixStream, ReplyReader)> {
+    let mut known = Vec::new();
+    for mut guest in std::mem::take(guests) {
+        match guest.has_shown(token) {
+            None => guests.push(guest),
+            Some(true) => known.push((guest.socket, guest.reader)),
+            Some(false) => {}
+        }
+    }
+    known
+}
+
+/// Welcome the first who has the token, and turn others away; true if this one takes.
+fn answer(mut socket: &UnixStream, first: bool) -> bool {
+    if first {
+        return socket.write_all(&wire::accept_frame(0)).is_ok();
+    }
+    let surplus = Refuse {
+        class: "surplus".into(),
+        reason: "this stream has a taker already: tell the source --takers N".into(),
     };
-    let hello = Hello::from_frame(&frame).ok()?;
-    if hello.token != token {
-        return None;
-    }
-    let mut socket = socket;
-    if !first {
-        let surplus = Refuse {
-            class: "surplus".into(),
-            reason: "this stream has a taker already: tell the source --takers N".into(),
-        };
-        let _ = socket.write_all(&wire::encode_json(Kind::Refuse, 0, &surplus));
-        return None;
-    }
-    socket.write_all(&wire::accept_frame(0)).ok()?;
-    Some(reader)
+    let _ = socket.write_all(&wire::encode_json(Kind::Refuse, 0, &surplus));
+    false
 }
 
 /// Why a taker has no reply.

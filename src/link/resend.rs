@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 type Connect = Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync>;
-type Hook = Box<dyn Fn() + Send + Sync>;
+type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// See the module.
 pub struct Resend(Arc<Shared>);
@@ -162,7 +162,7 @@ impl Shared {
                         .give_up
                         .is_some_and(|patience| since.elapsed() + pause >= patience)
                     {
-                        return Err(SendError::Temporary(error.to_string()));
+                        return Err(self.unaccepted(&error.to_string()));
                     }
                     if pause == BACK_OFF.0 {
                         crate::say::warn(&self.name, format!("{error}; trying again until it works"));
@@ -172,12 +172,18 @@ impl Shared {
                         .deadline()
                         .is_some_and(|deadline| deadline <= Instant::now());
                     if over {
-                        return Err(SendError::Temporary(error.to_string()));
+                        return Err(self.unaccepted(&error.to_string()));
                     }
                     self.pause(&mut pause);
                 }
             }
         }
+    }
+
+    /// Given up; everything that is still under way was not accepted.
+    fn unaccepted(&self, why: &str) -> SendError {
+        let events = self.lock().events;
+        SendError::Temporary(format!("{why}; events that were not accepted: {events}"))
     }
 
     fn adopt(&self, outlet: &Arc<dyn Outlet>) {
@@ -186,8 +192,19 @@ impl Shared {
         state.connection += 1;
         drop(state);
         // The hook of an outlet that is replaced goes with it.
-        if self.after.lock().unwrap_or_else(|p| p.into_inner()).is_some() {
-            outlet.on_settled(Box::new(|| {}));
+        if let Some(then) = self.hook() {
+            outlet.on_settled(Box::new(move || then()));
+        }
+    }
+
+    fn hook(&self) -> Option<Hook> {
+        self.after.lock().unwrap_or_else(|p| p.into_inner()).clone()
+    }
+
+    /// Something was settled that no outlet will tell of: one tells once of all that came together.
+    fn tell(&self) {
+        if let Some(then) = self.hook() {
+            then();
         }
     }
 
@@ -204,6 +221,8 @@ impl Shared {
         if let Err(error) = self.outlet() {
             self.lock().held.put(number, Slot::Settled);
             self.forget(&batch);
+            drop(promise);
+            self.tell();
             return Err(error);
         }
         self.send_held(self.lock(), number, batch, promise)
@@ -247,9 +266,6 @@ impl Shared {
         if somebody_waits {
             self.changed.notify_all();
         }
-        if let Some(after) = self.after.lock().unwrap_or_else(|p| p.into_inner()).as_ref() {
-            after();
-        }
     }
 
     fn returned(self: &Arc<Self>, number: u64, batch: Batch, promise: Promise, lost: Option<u64>) {
@@ -261,7 +277,8 @@ impl Shared {
             state.held.put(number, Slot::Settled);
             drop(state);
             drop(promise);
-            return self.forget(&batch);
+            self.forget(&batch);
+            return self.tell();
         }
         state.returned.insert(number, (batch, promise));
         state.failing_since.get_or_insert_with(Instant::now);
@@ -304,7 +321,7 @@ impl Shared {
                 .is_some_and(|deadline| deadline <= Instant::now());
             if grace_over || self.give_up.is_some_and(|patience| failing >= patience) {
                 drop(again);
-                return self.fail(SendError::Temporary("batches keep coming back unaccepted".into()));
+                return self.fail(self.unaccepted("batches keep coming back unaccepted"));
             }
             for (number, (batch, promise)) in again {
                 if let Err(error) = self.send_as(number, batch, promise) {
@@ -329,6 +346,7 @@ impl Shared {
         drop(state);
         drop(lost);
         self.changed.notify_all();
+        self.tell();
     }
 }
 
@@ -350,8 +368,12 @@ impl Numbered for Shared {
             }
             Outcome::Lost if back => self.returned(number, batch, promise, Some(connection)),
             outcome => {
+                let is_lost = outcome == Outcome::Lost;
                 promise.settle(outcome);
                 self.forget(&batch);
+                if is_lost {
+                    self.tell();
+                }
             }
         }
     }
@@ -415,9 +437,10 @@ impl Outlet for Resend {
             // A stop that comes while we wait sets a limit, too.
             let deadline = deadline.or_else(|| self.0.stop.deadline());
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(SendError::Temporary(
-                    "the grace is over and not every batch was accepted".into(),
-                ));
+                let events = state.events;
+                return Err(SendError::Temporary(format!(
+                    "the grace is over; events that were not accepted: {events}"
+                )));
             }
             state = self.0.wait(state);
         }
@@ -434,8 +457,11 @@ impl Outlet for Resend {
         }
     }
 
-    fn on_settled(&self, then: Hook) {
-        *self.0.after.lock().unwrap_or_else(|p| p.into_inner()) = Some(then);
+    fn on_settled(&self, then: Box<dyn Fn() + Send + Sync>) {
+        let then: Hook = then.into();
+        *self.0.after.lock().unwrap_or_else(|p| p.into_inner()) = Some(then.clone());
+        let outlet = self.0.lock().outlet.clone();
+        outlet.inspect(|outlet| outlet.on_settled(Box::new(move || then())));
     }
 
     fn unsettled(&self) -> Unsettled {
@@ -445,5 +471,37 @@ impl Outlet for Resend {
             bytes: state.bytes,
             oldest: state.outlet.as_ref().and_then(|outlet| outlet.unsettled().oldest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::link::outlet::{OutletOptions, Reply};
+    use crate::link::{Identity, StreamOutlet};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn batches_that_are_accepted_together_are_told_once() {
+        let stop = Stop::new(Duration::from_secs(5)).unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let options = OutletOptions::new(Identity::of_stage("test"), Reply::SelfSocket);
+        let outlet = Arc::new(StreamOutlet::open(near.into(), options, &stop).unwrap());
+        let resend = Resend::over(outlet, "test", &stop);
+        let (told, tells) = std::sync::mpsc::channel();
+        resend.on_settled(Box::new(move || {
+            let _ = told.send(());
+        }));
+        let batch = || Batch::single(&Event::new("x"));
+        let receipts: Vec<_> = (0..20).map(|_| resend.send(batch()).unwrap()).collect();
+        resend.flush().unwrap();
+        far.write_all(&crate::wire::accept_frame(20)).unwrap();
+        tells.recv_timeout(Duration::from_secs(20)).unwrap();
+        for receipt in &receipts {
+            assert_eq!(receipt.wait(), Outcome::Accepted);
+        }
+        assert!(tells.try_recv().is_err());
     }
 }

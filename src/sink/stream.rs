@@ -235,6 +235,7 @@ mod tests {
             panic!("it was sent");
         };
         assert!(why.contains("unix:"), "{why}");
+        assert!(why.ends_with("; events that were not accepted: 1"), "{why}");
         assert!(SPEC.from_flags(&["ftp:x:1".into()]).is_err());
     }
 }

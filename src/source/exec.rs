@@ -23,6 +23,7 @@ const TERM_PATIENCE: Duration = Duration::from_secs(5);
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
 /// Longest pause between looks whether a command that closed its output has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const EMPTY: &str = "the property command is empty: it is the command line to run";
 /// Bytes of a line on the command's standard error that are shown.
 const STDERR_LINE: usize = 4 << 10;
 
@@ -30,8 +31,8 @@ const STDERR_LINE: usize = 4 << 10;
 ///
 /// Lines end with LF, CR or both; their bytes are kept as they are. Without --shell the command is split on
 /// white space only: no quotes, pipes or variables. The command runs in a process group of its own, which
-/// gets SIGTERM at a stop; what it prints until it ends is still taken. A SIGKILL of flume does not reach it:
-/// it goes on until it writes the next time, into a pipe that nobody reads any more. Nothing tells the command
+/// gets SIGTERM at a stop; what it prints until it ends is still taken. When flume itself is killed the command gets
+/// SIGTERM; what that has started goes on until it writes the next time. Nothing tells the command
 /// about back-pressure but its full pipe, and what `tail -F` has printed is not printed again after a failure.
 #[derive(clap::Args)]
 pub struct Exec {
@@ -122,20 +123,19 @@ impl Exec {
         let name = to.counters().name();
         let words = self.words();
         let Some((program, arguments)) = words.split_first() else {
-            return Err(StageError::Usage(
-                "the property command is empty: it is the command line to run".into(),
-            ));
+            return Err(StageError::Usage(EMPTY.into()));
         };
         let failed =
             |error: std::io::Error| StageError::Failed(format!("\"{program}\" cannot be started: {error}"));
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
+            .process_group(0);
+        end_with_us(&mut command);
+        let mut child = command.spawn().map_err(failed)?;
         let stderr = child.stderr.take();
         let output = child.stdout.take().ok_or_else(|| {
             StageError::Failed(format!("\"{program}\" cannot be started: it has no output"))
@@ -257,6 +257,24 @@ impl Drop for Running {
     }
 }
 
+/// Have the command get SIGTERM when this thread ends, also by a SIGKILL of the process. At a stop the source,
+/// which has the thread, waits for the command first.
+#[allow(unsafe_code)]
+fn end_with_us(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let ask = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        // Killed before the system was asked: nothing would come any more.
+        match rustix::process::getppid() {
+            Some(now) if now == parent => Ok(()),
+            _ => Err(rustix::io::Errno::CHILD.into()),
+        }
+    };
+    // SAFETY: between fork and exec only what is safe in a signal handler may run: these are two system calls, and
+    // nothing is allocated or locked.
+    unsafe { command.pre_exec(ask) };
+}
+
 fn readable(fd: BorrowedFd<'_>, deadline: Instant) -> bool {
     matches!(fd::wait(fd, PollFlags::IN, &[], Some(deadline)), Ok(Woken::Ready))
 }
@@ -294,6 +312,13 @@ fn drain_stderr(mut stderr: ChildStderr, shown: bool, name: &str) {
 }
 
 impl PollableSource for Exec {
+    fn check(&self) -> Result<(), String> {
+        match self.words().is_empty() {
+            true => Err(format!("exec: {EMPTY}")),
+            false => Ok(()),
+        }
+    }
+
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
         self.state = State::Running(self.spawn(to)?);
         Ok(())

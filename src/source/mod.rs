@@ -11,7 +11,7 @@ pub mod server;
 pub mod stdin;
 pub mod stream;
 
-use crate::component::Spec;
+use crate::component::{Spec, setting_error};
 use crate::stage::{EventDrivenSource, PollableSource, Source};
 use clap::{Args, FromArgMatches};
 
@@ -38,7 +38,9 @@ pub const ALL: &[Spec<Source>] = &[
 /// The line of a source that is asked in a loop.
 pub const fn polled<T: Args + FromArgMatches + PollableSource + 'static>(name: &'static str) -> Spec<Source> {
     Spec::new::<T>(name, |matches| {
-        Ok(Source::Polled(Box::new(T::from_arg_matches(matches)?)))
+        let made = T::from_arg_matches(matches)?;
+        made.check().map_err(setting_error)?;
+        Ok(Source::Polled(Box::new(made)))
     })
 }
 
@@ -47,6 +49,8 @@ pub const fn event_driven<T: Args + FromArgMatches + EventDrivenSource + 'static
     name: &'static str,
 ) -> Spec<Source> {
     Spec::new::<T>(name, |matches| {
-        Ok(Source::EventDriven(Box::new(T::from_arg_matches(matches)?)))
+        let made = T::from_arg_matches(matches)?;
+        made.check().map_err(setting_error)?;
+        Ok(Source::EventDriven(Box::new(made)))
     })
 }

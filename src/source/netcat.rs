@@ -102,6 +102,12 @@ impl Netcat {
 }
 
 impl EventDrivenSource for Netcat {
+    fn check(&self) -> Result<(), String> {
+        self.address()
+            .map(drop)
+            .map_err(|error| format!("netcat: {error}"))
+    }
+
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
         let address = self.address()?;
         let listener = address

@@ -10,7 +10,6 @@ use crate::fd::{self, PolledFd};
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
 use crate::wire::{self, FrameHeader, FrameReader, Got, Hello, Kind, Order};
-use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -39,15 +38,9 @@ impl Output {
         }
     }
 
-    /// Nobody reads it any more, or will in a moment: the system closes what a killed process held open one
-    /// after the other, and its reply may go before its pipe.
+    /// Nobody reads it any more, or will in a moment: the reply of a killed process may go before its pipe.
     fn closes(&self) -> bool {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::empty())];
-        let moment = Timespec {
-            tv_sec: 0,
-            tv_nsec: 100_000_000,
-        };
-        rustix::event::poll(&mut fds, Some(&moment)).is_ok_and(|count| count > 0)
+        fd::hangs_up_within(self.fd.as_fd(), Duration::from_millis(100))
     }
 
     fn write(&mut self, more: &[u8]) -> StageResult {
@@ -193,6 +186,20 @@ impl Pass<'_> {
         until <= Instant::now()
     }
 
+    /// What no reader would take must not be written.
+    fn check_size(&self, batch: &Batch, before: u32) -> StageResult {
+        let (bytes, limit) = (batch.bytes(), self.limit);
+        if bytes <= limit as usize {
+            return Ok(());
+        }
+        Err(StageError::Failed(format!(
+            "{}: a batch of {} events had {before} bytes and has {bytes} behind this stage, more than the {limit} that \
+             a frame may have: give the source smaller batches (--batch-size, --batch-bytes)",
+            self.name,
+            batch.len()
+        )))
+    }
+
     fn hand_on(
         &self,
         frame: wire::Frame,
@@ -214,7 +221,9 @@ impl Pass<'_> {
                 self.counters
                     .add(Count::EventReceived, u64::from(frame.header.events));
                 let received = frame.header.events;
+                let before = frame.header.raw_length;
                 let mut batch = map(frame.batch()?)?;
+                self.check_size(&batch, before)?;
                 batch.sequence = sequence;
                 batch.origin = origin;
                 let (header, payload) = wire::batch_frame(&batch, compression);
@@ -245,5 +254,44 @@ impl From<wire::Fault> for Faulty {
 impl From<StageError> for Faulty {
     fn from(error: StageError) -> Self {
         Faulty::Stage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::metrics::Kind as Component;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn batch_that_grew_beyond_a_frame_is_told_and_not_written() {
+        let (input, mut given) = std::io::pipe().unwrap();
+        let (mut written, output) = std::io::pipe().unwrap();
+        let hello = wire::encode_json(Kind::Hello, 0, &serde_json::json!({"version": wire::VERSION}));
+        let mut batch = Batch::single(&Event::new("small"));
+        batch.sequence = 1;
+        let (header, payload) = wire::batch_frame(&batch, wire::Compression::None);
+        given.write_all(&hello).unwrap();
+        given.write_all(&header.encode(0)).unwrap();
+        given.write_all(&payload).unwrap();
+        drop(given);
+        let pass = Pass {
+            name: "intercept test",
+            counters: &Counters::new(Component::Interceptor, "intercept test"),
+            stop: &Stop::new(Duration::from_secs(5)).unwrap(),
+            limit: 4096,
+        };
+        let large = Event::new(vec![b'x'; 5000]);
+        let result = pass.run(input.into(), output.into(), &mut |_| Ok(Batch::single(&large)));
+        let why = result.unwrap_err();
+        assert_eq!(why.status(), 1);
+        let told = why.to_string();
+        assert!(told.starts_with("intercept test: a batch of 1 events"), "{told}");
+        assert!(told.contains("--batch-bytes"), "{told}");
+        let mut bytes = Vec::new();
+        written.read_to_end(&mut bytes).unwrap();
+        let first = FrameHeader::decode(bytes[..wire::HEADER].try_into().unwrap(), 0, wire::LIMIT).unwrap();
+        assert_eq!(bytes.len(), wire::HEADER + first.length as usize);
     }
 }

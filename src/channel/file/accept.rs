@@ -40,12 +40,20 @@ fn record(number: u64, from: u32, to: u32) -> [u8; RECORD] {
     bytes
 }
 
+fn records(accepted: &Accepted) -> Vec<u8> {
+    let all = accepted
+        .iter()
+        .flat_map(|(number, ranges)| ranges.iter().map(|range| (*number, *range)));
+    all.flat_map(|(number, (from, to))| record(number, from, to))
+        .collect()
+}
+
 fn parse(bytes: &[u8], into: &mut Accepted) {
     for chunk in bytes.chunks_exact(RECORD) {
         let u32_at = |at: usize| u32::from_le_bytes([chunk[at], chunk[at + 1], chunk[at + 2], chunk[at + 3]]);
         let number = u64::from(u32_at(0)) | u64::from(u32_at(4)) << 32;
         let (from, to) = (u32_at(8), u32_at(12));
-        if record(number, from, to) == chunk && from < to {
+        if from < to && record(number, from, to) == chunk {
             into.entry(number).or_default().push((from, to));
         }
     }
@@ -194,16 +202,45 @@ impl AcceptLog {
             if !said.is_empty() && !join {
                 continue;
             }
-            let mut bytes = Vec::new();
-            for (number, ranges) in said {
-                for (from, to) in ranges {
-                    bytes.extend_from_slice(&record(number, from, to));
-                }
-            }
-            append(core, &mut state, &bytes).map_err(told)?;
+            append(core, &mut state, &records(&said)).map_err(told)?;
             let _ = core.disk.unlink(&path);
         }
         Ok(())
+    }
+
+    /// Say anew what a damaged log of the dead says, and move that to a quarantine.
+    pub fn take_over(&self, core: &Core, path: &Path) -> Result<(), ChannelError> {
+        let told = |error: io::Error| failed("take over the log", path, &error);
+        let mut said = Accepted::new();
+        read_log(path, &*core.disk, &mut said)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        append(core, &mut state, &records(&said)).map_err(told)?;
+        let aside = core.place.checkpoint.join("quarantine");
+        let name = path.file_name().unwrap_or_default();
+        core.disk
+            .make_dir(&aside)
+            .and_then(|()| core.disk.rename(path, &aside.join(name)))
+            .and_then(|()| core.disk.sync_dir(&aside))
+            .and_then(|()| core.disk.sync_dir(&core.place.acceptances()))
+            .map_err(told)
+    }
+
+    /// Let this be all that the logs say: to be used alone. The new log is on the disk before another goes.
+    pub fn replace_all(&self, core: &Core, keep: &Accepted) -> Result<(), ChannelError> {
+        let directory = core.place.acceptances();
+        let told = |error: io::Error| failed("write anew the logs in", &directory, &error);
+        let mut fresh = State::default();
+        append(core, &mut fresh, &records(keep)).map_err(told)?;
+        let kept = fresh.log.as_ref().map(|log| log.path.clone());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = fresh;
+        for name in core.disk.names(&directory).map_err(told)? {
+            let path = directory.join(name);
+            if kept.as_ref() != Some(&path) {
+                core.disk.unlink(&path).map_err(told)?;
+            }
+        }
+        core.disk.sync_dir(&directory).map_err(told)
     }
 
     /// Give back what was set aside; an empty log leaves no file.
@@ -293,10 +330,7 @@ fn renew(core: &Core, state: &mut State, touched: &BTreeMap<u64, Arc<Index>>) ->
         read_log(&old.path, &*core.disk, &mut earlier).map_err(io::Error::other)?;
     }
     earlier.retain(|number, _| !state.noted.contains_key(number) && !live.contains_key(number));
-    for (number, ranges) in earlier {
-        let ranges = ranges.into_iter();
-        bytes.extend(ranges.flat_map(|(from, to)| record(number, from, to)));
-    }
+    bytes.extend(records(&earlier));
     append(core, &mut fresh, &bytes)?;
     if let Some(old) = std::mem::replace(state, fresh).log {
         let _ = core.disk.unlink(&old.path);

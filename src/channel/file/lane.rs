@@ -230,14 +230,18 @@ impl Lane {
         let segment = &self.segment;
         let since = self.since(core);
         // What is not synced may be torn together with this, published or not.
-        let synced = segment.synced.load(Ordering::SeqCst);
+        let synced = match planted(Bug::PublishedCountsAsSynced) {
+            false => segment.synced.load(Ordering::SeqCst),
+            true => segment.index.committed(),
+        };
         let (file, number) = (&*segment.file, segment.number);
         match segment::write_group(file, number, self.frames, synced, self.at, since, puts) {
             Ok(entries) => Ok(self.written(entries)),
             Err(error) => {
                 // What is there of it must not be found, neither if we die now nor behind what is written
                 // over its first frame: the next put goes into another segment.
-                segment.spent.store(true, Ordering::SeqCst);
+                let is_spent = !planted(Bug::FailedWriteOverwritten);
+                segment.spent.store(is_spent, Ordering::SeqCst);
                 let blank = [0; crate::wire::HEADER];
                 if !planted(Bug::FailedWriteNotBlanked) {
                     let _ = file.write_at(&mut [IoSlice::new(&blank)], self.at);
@@ -367,22 +371,20 @@ impl Segment {
         {
             (core.report)(&error.to_string());
         }
+        if !planted(Bug::RefusedNotCutOff) {
+            let _ = self.file.truncate(self.index.end());
+            if self.is_broken() && !planted(Bug::CutNotSynced) {
+                // What was refused stays away after a power cut as well, as far as this disk still works.
+                let _ = self.file.sync();
+            }
+        }
+        // Only now: they would not count what is still to be cut off.
         let totals = Totals {
             frames: self.index.committed(),
             amount: self.index.amount_in(),
             synced: self.synced.load(Ordering::SeqCst),
         };
-        // Behind a sync that failed nobody knows what is there: whoever counts has to look.
-        if !self.broken.load(Ordering::SeqCst) || totals.synced == totals.frames {
-            let _ = segment::write_totals(&*self.file, self.number, totals);
-        }
-        if !planted(Bug::RefusedNotCutOff) {
-            let _ = self.file.truncate(self.index.end());
-            if self.is_broken() {
-                // What was refused stays away after a power cut as well, as far as this disk still works.
-                let _ = self.file.sync();
-            }
-        }
+        let _ = segment::write_totals(&*self.file, self.number, totals);
         self.index.seal();
         core.table.put_bell().ring_for_sleepers();
     }

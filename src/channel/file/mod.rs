@@ -7,20 +7,26 @@
 //!
 //! | what | in this order | why it is safe |
 //! |---|---|---|
-//! | marker | hidden file, sync, link, sync of the directory; only then anything else | a directory without a marker is empty or somebody else's |
+//! | marker | the directory, sync of those above it, hidden file, sync, link, sync of the directory (by whoever finds a marker, too); only then anything else | a directory without a marker is empty or somebody else's; one with a marker has a durable name |
 //! | attach (`table`) | a slot's lock, then a look at the door; alone: the door's lock, then a look at the slots, then a table of another mount is renamed away and made anew | one of the two sees the other and lets go; where somebody lives the table is right, where nobody does it can be rebuilt |
 //! | number (`table`) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
 //! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
 //! | put (`put`) | one write, fdatasync, a look whether the file still has a name, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
-//! | failed sync | cut off and seal at `committed`, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
-//! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same |
+//! | failed sync or write | cut off at `committed`, sync that, totals, seal, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
+//! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, syncs, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same; it may have died before its sync, and what is given out must not become half a put by a power cut |
 //! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
 //! | index without a segment (`recover`) | its putter is dead, and then there is still no segment: removed at the next attach | the dead make no segment; the other way round one that was made in between would lose its index |
 //! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
+//! | skip (`tools`) | alone; claim words to accepted, the log says so and is synced, then drained segments go | each frame is either skipped or still waits; a second run skips the rest |
+//! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
+//! | repair (`tools`) | alone; good frames are put into a new segment, synced; the old ones accepted and logged; the segment to the quarantine | a crash in between brings frames twice, and loses none |
 //! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
+//!
+//! All of it is tried on a simulated disk that forgets, tears, fails and is cut off at every call; what is
+//! asked of a file system is written down there (`tests/simulated`).
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
@@ -34,9 +40,12 @@ mod browse;
 mod clerk;
 mod core;
 mod disk;
+mod expire;
 mod index;
 mod lane;
 mod mount;
+mod needless;
+mod parts;
 mod place;
 mod put;
 mod recover;
@@ -68,7 +77,7 @@ use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
 use super::{Channel, ChannelError, Fill, Taken};
-use crate::ack::{Delivery, Refusal, Settle};
+use crate::ack::{Refusal, Settle};
 use crate::event::Batch;
 use crate::wire::Compression;
 use std::collections::BTreeMap;
@@ -111,8 +120,12 @@ pub struct Config {
     pub data_dirs: Vec<PathBuf>,
     /// Events that it may hold; 0 without a bound.
     pub capacity: u64,
+    /// Events in one frame, and so in a batch that is taken; a larger batch is split. 0 without a bound.
+    pub transaction: u64,
     /// Bytes of encoded events that it may hold; 0 without a bound.
     pub max_bytes: u64,
+    /// What is older is dropped and counted; nothing without it.
+    pub max_age: Option<Duration>,
     /// Bytes of the file system that stay free.
     pub min_free: u64,
     /// Bytes of a segment; a single put that is larger still goes into one.
@@ -139,7 +152,9 @@ impl Config {
             checkpoint_dir: None,
             data_dirs: Vec::new(),
             capacity: 0,
+            transaction: 0,
             max_bytes: 0,
+            max_age: None,
             min_free: 0,
             segment_bytes: 64 << 20,
             keep_alive: Duration::from_secs(3),
@@ -161,6 +176,8 @@ const LOG_EVERY: Duration = Duration::from_millis(100);
 
 /// A file channel.
 pub struct FileChannel {
+    /// Here and not within: parts hold on to what is within.
+    parts: parts::Parts,
     inner: Arc<Inner>,
 }
 
@@ -170,6 +187,7 @@ struct Inner {
     registry: Mutex<Registry>,
     putter: Putter,
     log: accept::AcceptLog,
+    expired: expire::Expired,
     /// Segments of which something was accepted since the last log.
     touched: Mutex<BTreeMap<u64, Arc<Index>>>,
     /// Segments were removed and their directory not synced since.
@@ -199,8 +217,15 @@ impl FileChannel {
         disk: Arc<dyn Disk>,
         lease: Duration,
     ) -> Result<Arc<FileChannel>, ChannelError> {
-        let channel = FileChannel::open_still(config, role, disk, lease)?;
+        let channel = FileChannel::open_still(config, role, disk, lease, Table::attach)?;
         Inner::start(&channel.inner, lease)?;
+        Ok(channel)
+    }
+
+    /// Open with nobody else attached, and nobody coming until it is closed; `Full` if it is in use.
+    fn open_alone(config: Config, disk: Arc<dyn Disk>) -> Result<Arc<FileChannel>, ChannelError> {
+        let channel = FileChannel::open_still(config, Role::Both, disk, LEASE, Table::attach_alone)?;
+        Inner::start(&channel.inner, LEASE)?;
         Ok(channel)
     }
 
@@ -210,12 +235,13 @@ impl FileChannel {
         role: Role,
         disk: Arc<dyn Disk>,
         lease: Duration,
+        attach: impl Fn(&Place, &dyn Disk, Role, Duration) -> Result<Table, ChannelError>,
     ) -> Result<Arc<FileChannel>, ChannelError> {
         config.segment_bytes = config
             .segment_bytes
             .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let place = Place::open(&config, &*disk)?;
-        let table = Table::attach(&place, &*disk, role, lease)?;
+        let table = attach(&place, &*disk, role, lease)?;
         let accepted = match planted(Bug::LogsNotRead) {
             false => accept::read_all(&place.acceptances(), &*disk)?,
             true => accept::Accepted::new(),
@@ -234,6 +260,7 @@ impl FileChannel {
             registry: Mutex::default(),
             putter: Putter::default(),
             log: accept::AcceptLog::default(),
+            expired: expire::Expired::default(),
             touched: Mutex::default(),
             removed: AtomicBool::new(false),
             log_failed: AtomicBool::new(false),
@@ -254,7 +281,8 @@ impl FileChannel {
             inner.core.table.want_spares(spare::WANTED);
         }
         spare::clear(&inner.core);
-        Ok(Arc::new(FileChannel { inner }))
+        let parts = parts::Parts::default();
+        Ok(Arc::new(FileChannel { parts, inner }))
     }
 
     /// Nothing waits and nothing is held by a process that died; what living takers hold does not count.
@@ -305,11 +333,13 @@ impl Inner {
         let syncs = matches!(self.core.config.sync, Sync::Every(_));
         self.removed.load(Ordering::SeqCst)
             || !lock(&self.touched).is_empty()
+            || self.has_to_say()
             || syncs && self.putter.has_unsynced()
     }
 
     /// What is done each 100 ms while there is something to do.
     fn keep(&self) {
+        self.say_expired(false);
         if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
             self.putter.sync(&self.core);
         }
@@ -387,12 +417,17 @@ impl Inner {
         Ok((looked, at_end))
     }
 
-    /// Read what was claimed; `None` if it is lost for good.
-    fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<Delivery>, ChannelError> {
+    /// Read what was claimed; `None` if it is lost for good, or dropped for its age.
+    fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<(Batch, Ticket)>, ChannelError> {
         match take::read(&this.core, &claimed) {
             Ok(Read::Batch(batch)) => {
                 let inner = this.clone();
-                Ok(Some(Delivery::new(batch, Ticket { inner, claimed })))
+                Ok(Some((batch, Ticket { inner, claimed })))
+            }
+            Ok(Read::Expired) => {
+                this.expire(&claimed);
+                this.released();
+                Ok(None)
             }
             Ok(Read::Lost) => {
                 this.released();
@@ -440,7 +475,8 @@ impl Drop for Inner {
         }
         self.putter.close(&self.core);
         self.keep();
-        if self.role != Role::Put && self.core.table.is_there() {
+        self.say_expired(true);
+        if (self.role != Role::Put || self.expired() > 0) && self.core.table.is_there() {
             self.log.close(&self.core);
         }
         self.core.table.want_spares(0);
@@ -498,7 +534,10 @@ impl Channel for FileChannel {
     fn put(&self, batches: &[Batch]) -> Result<(), ChannelError> {
         self.check_role(Role::Take, "take")?;
         let inner = &*self.inner;
-        inner.putter.put(&inner.core, &inner.registry, batches)?;
+        let make_room = || inner.expire_some();
+        inner
+            .putter
+            .put(&inner.core, &inner.registry, batches, make_room)?;
         if matches!(inner.core.config.sync, Sync::Every(_)) {
             inner.keeper.nudge();
         }
@@ -508,6 +547,9 @@ impl Channel for FileChannel {
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
         self.check_role(Role::Put, "put")?;
         let inner = &self.inner;
+        if let Some(part) = self.parts.next() {
+            return Ok(Taken::Delivery(part));
+        }
         let bell = inner.core.table.put_bell();
         let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
@@ -518,7 +560,10 @@ impl Channel for FileChannel {
             });
             let foreign = match looked? {
                 (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
-                    Some(delivery) => return Ok(Taken::Delivery(delivery)),
+                    Some((batch, ticket)) => {
+                        let most = inner.core.config.transaction;
+                        return Ok(Taken::Delivery(self.parts.first(batch, most, ticket)));
+                    }
                     None => continue,
                 },
                 (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
@@ -536,6 +581,7 @@ impl Channel for FileChannel {
     }
 
     fn finish_put(&self) {
+        self.inner.say_expired(true);
         self.inner.finished.store(true, Ordering::SeqCst);
         self.inner.core.table.put_bell().ring();
     }
@@ -553,6 +599,10 @@ impl Channel for FileChannel {
             bytes: amount.bytes,
             capacity: self.inner.core.config.capacity,
         }
+    }
+
+    fn expired(&self) -> u64 {
+        self.inner.expired()
     }
 
     fn id(&self) -> String {
@@ -577,6 +627,7 @@ impl Channel for FileChannel {
     }
 
     fn sync_takes(&self) -> Result<(), ChannelError> {
+        self.inner.say_expired(true);
         self.inner.log_takes()
     }
 }

@@ -157,16 +157,21 @@ impl Place {
         Ok(place)
     }
 
+    /// The directories that it must have.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let inner = [self.numbers(), self.acceptances()];
+        self.data.iter().cloned().chain(inner).collect()
+    }
+
     fn make_dirs(&self, disk: &dyn Disk) -> Result<(), ChannelError> {
         // Whoever made the marker may not have come to this. Without a marker the others would be in the way.
         if !planted(Bug::DirectoriesNotSynced) {
             disk.sync_dir(&self.directory)
                 .map_err(|error| failed("sync", &self.directory, &error))?;
         }
-        let inner = [self.numbers(), self.acceptances()];
-        for path in self.data.iter().chain(&inner) {
-            disk.make_dir(path)
-                .map_err(|error| failed("make directory", path, &error))?;
+        for path in self.directories() {
+            disk.make_dir(&path)
+                .map_err(|error| failed("make directory", &path, &error))?;
         }
         if planted(Bug::DirectoriesNotSynced) {
             return Ok(());
@@ -374,7 +379,7 @@ fn parse_marker(path: &Path, text: &[u8]) -> Result<Marker, ChannelError> {
 fn write_marker(directory: &Path, marker: Marker, disk: &dyn Disk) -> Result<Marker, ChannelError> {
     disk.make_dir(directory)
         .map_err(|error| failed("make directory", directory, &error))?;
-    if !planted(Bug::DirectoriesNotSynced) {
+    if !planted(Bug::DirectoriesNotSynced) && !planted(Bug::AboveNotSynced) {
         // Before there is a marker: whoever finds one need not look above.
         sync_above(directory, Path::new("/"), disk)?;
     }

@@ -10,6 +10,7 @@ use super::Sync;
 use super::core::Core;
 use super::index::Amount;
 use super::lane::{Group, Lane, Room, room_of_new};
+use super::parts::parts_of;
 use super::registry::Registry;
 use super::segment::{self, Ready};
 use crate::channel::ChannelError;
@@ -98,12 +99,14 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Putter {
-    /// Put batches as one transaction, waiting for room as long as the keep-alive says.
+    /// Put batches as one transaction, waiting for room as long as the keep-alive says. `make_room` is called
+    /// when there is none, and says whether it made some.
     pub fn put(
         &self,
         core: &Core,
         registry: &Mutex<Registry>,
         batches: &[Batch],
+        make_room: impl Fn() -> Result<bool, ChannelError>,
     ) -> Result<(), ChannelError> {
         let amount = amount_of(batches);
         if amount.events == 0 {
@@ -124,6 +127,7 @@ impl Putter {
         loop {
             let seen = core.table.space_bell().look();
             match self.attempt(core, registry, &job, amount, seen) {
+                Err(ChannelError::Full(_)) if make_room()? => {}
                 Err(ChannelError::Full(why)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
@@ -357,6 +361,9 @@ fn amount_of(batches: &[Batch]) -> Amount {
 /// The frames of a put, compressed and summed by the thread that puts.
 fn prepare(core: &Core, batches: &[Batch], amount: Amount) -> Result<Vec<Ready>, ChannelError> {
     let full = batches.iter().filter(|batch| !batch.is_empty());
+    let full: Vec<Batch> = full
+        .flat_map(|batch| parts_of(batch, core.config.transaction))
+        .collect();
     let too_large = |what: String| {
         let place = core.place.directory.display();
         Err(ChannelError::TooLarge(format!(
@@ -376,7 +383,7 @@ fn prepare(core: &Core, batches: &[Batch], amount: Amount) -> Result<Vec<Ready>,
             amount.bytes
         ));
     }
-    let largest = full.clone().map(Batch::bytes).max().unwrap_or(0);
+    let largest = full.iter().map(Batch::bytes).max().unwrap_or(0);
     if largest > wire::LIMIT as usize {
         return too_large(format!(
             "a batch of {largest} bytes never fits where frames of {}",
@@ -384,10 +391,10 @@ fn prepare(core: &Core, batches: &[Batch], amount: Amount) -> Result<Vec<Ready>,
         ));
     }
     let cap = segment::cap_for(core.config.segment_bytes) as usize;
-    if full.clone().count() > cap || amount.bytes > PUT_BYTES {
+    if full.len() > cap || amount.bytes > PUT_BYTES {
         return too_large(format!(
             "{} batches of {} bytes never fit where puts of {cap} batches and {PUT_BYTES} bytes",
-            batches.len(),
+            full.len(),
             amount.bytes
         ));
     }
@@ -395,7 +402,7 @@ fn prepare(core: &Core, batches: &[Batch], amount: Amount) -> Result<Vec<Ready>,
         let (header, payload) = wire::batch_frame(batch, core.config.compression);
         Ready { header, payload }
     };
-    Ok(full.map(frame).collect())
+    Ok(full.iter().map(frame).collect())
 }
 
 /// What is there and what all are about to put has room. What others are about to put is looked at first:

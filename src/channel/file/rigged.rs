@@ -45,8 +45,6 @@ pub enum Bug {
     LogsCollectedEarly,
     /// The removal of segments is not synced when acceptances are.
     RemovalNotSynced,
-    /// A segment is written over before the removal of its name is synced.
-    SpareNameNotSynced,
     /// The new name of a segment that was written over is not synced.
     RecycledNameNotSynced,
     /// The index is deleted before its segment.
@@ -65,8 +63,23 @@ pub enum Bug {
     FirstPassesClaimed,
     /// Nobody is told that a refused frame waits again.
     RefusedNotAnnounced,
+    /// A drained segment is written over before its earlier name is gone for good.
+    SpareNotSynced,
     /// Interval syncs do not happen.
     IntervalNotSynced,
+    // What follows was in the channel until the simulation found it.
+    /// The directories above a new channel are not synced before its marker.
+    AboveNotSynced,
+    /// What a dead putter left is given out without a sync.
+    SalvagedNotSynced,
+    /// With an interval, what is published counts as synced.
+    PublishedCountsAsSynced,
+    /// After a failed write the next put overwrites what is there of it.
+    FailedWriteOverwritten,
+    /// What was refused is cut off, but that is not synced.
+    CutNotSynced,
+    /// A segment that cannot be removed counts as removed.
+    FailedRemovalForgotten,
 }
 
 pub use switches::*;

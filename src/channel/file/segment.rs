@@ -302,8 +302,23 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole first frame of a put behind a bad spot that was written when frame `index` was synced.
-    fn written_later(&mut self, mut at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
+    /// The next whole frame behind a bad spot where frame `index` should be, if that was synced once: if some
+    /// frame behind was written when it was. Up to there everything was synced, and what is whole of it counts;
+    /// from there on only whole puts do.
+    fn next_synced(&mut self, at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
+        match self.next_whole(at, |found| found.frame >= index && found.synced > index)? {
+            None => Ok(None),
+            Some((_, proof)) => self.next_whole(at, |found| {
+                found.frame >= index && (found.before == 0 || found.frame < proof.synced)
+            }),
+        }
+    }
+
+    fn next_whole(
+        &mut self,
+        mut at: u64,
+        is_wanted: impl Fn(&Found) -> bool,
+    ) -> io::Result<Option<(u64, Found)>> {
         loop {
             let bytes = self.window.bytes(at, WINDOW)?;
             let have = bytes.len();
@@ -311,9 +326,7 @@ impl Walk<'_> {
                 Some(skip) => {
                     at += skip as u64;
                     match self.look(at)? {
-                        Look::Frame(found)
-                            if found.frame >= index && found.synced > index && found.before == 0 =>
-                        {
+                        Look::Frame(found) if is_wanted(&found) => {
                             return Ok(Some((at, found)));
                         }
                         _ => at += 1,
@@ -360,7 +373,7 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
             Look::Nothing => "zeros".to_string(),
             Look::Bad(fault) => fault.to_string(),
         };
-        let Some((next, found)) = walk.written_later(at, expected)? else {
+        let Some((next, found)) = walk.next_synced(at, expected)? else {
             scan.entries.truncate(whole);
             if fault != "zeros" {
                 scan.torn = Some(format!("at byte {at}: {fault}"));
@@ -537,6 +550,27 @@ mod tests {
             expected[4] = Entry::default();
             assert_eq!(scan.entries, expected);
         }
+    }
+
+    #[test]
+    fn good_frames_of_a_group_with_a_bad_spot_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        spoil(&*file, entries[1].offset + 60, &[0x55]);
+        let scan = scanned(&*file);
+        let mut expected = entries.clone();
+        expected[1] = Entry::default();
+        assert_eq!((scan.entries, scan.damage.len()), (expected, 1));
+    }
+
+    #[test]
+    fn behind_a_bad_spot_and_what_was_synced_only_whole_puts_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        file.truncate(entries[4].offset.into()).unwrap();
+        spoil(&*file, entries[1].offset, &[0x55]);
+        // Nothing says that the second put was synced.
+        assert_eq!(scanned(&*file).entries, entries[..1]);
     }
 
     #[test]

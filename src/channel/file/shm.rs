@@ -140,9 +140,9 @@ fn lock_of(byte: i64, length: i64) -> libc::flock {
     lock
 }
 
-/// Lock one byte for as long as this open file lives; false if another open file has it.
-pub fn try_lock(file: &File, byte: i64) -> io::Result<bool> {
-    let lock = lock_of(byte, 1);
+/// Lock bytes for as long as this open file lives, all or none; false if another open file has one of them.
+pub fn try_lock(file: &File, byte: i64, length: i64) -> io::Result<bool> {
+    let lock = lock_of(byte, length);
     // SAFETY: the descriptor is open and the struct outlives the call.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } {
         0 => Ok(true),
@@ -151,6 +151,15 @@ pub fn try_lock(file: &File, byte: i64) -> io::Result<bool> {
             error => Err(error),
         },
     }
+}
+
+/// Give a lock back now. The end of the open file would do it as well, but a child between its fork and its
+/// exec has a copy of every descriptor.
+pub fn unlock(file: &File, byte: i64) {
+    let mut lock = lock_of(byte, 1);
+    lock.l_type = libc::F_UNLCK as libc::c_short;
+    // SAFETY: as above. A failure leaves what the end of the open file does.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
 }
 
 /// Some other open file has a lock on these bytes. An open file does not see its own locks: ask through
@@ -193,11 +202,11 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap();
         let open = || File::options().read(true).write(true).open(path.path()).unwrap();
         let (mine, probe) = (open(), open());
-        assert!(try_lock(&mine, 7).unwrap());
+        assert!(try_lock(&mine, 7, 1).unwrap());
         assert!(!is_locked(&mine, 7, 1).unwrap());
         assert!(is_locked(&probe, 7, 1).unwrap());
         assert!(!is_locked(&probe, 8, 1).unwrap());
-        assert!(!try_lock(&probe, 7).unwrap());
+        assert!(!try_lock(&probe, 7, 1).unwrap());
         drop(mine);
         assert!(!is_locked(&probe, 0, 256).unwrap());
     }

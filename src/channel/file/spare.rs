@@ -81,7 +81,7 @@ pub fn take(core: &Core, dir: usize) -> Option<Spare> {
 }
 
 fn opened(core: &Core, data: &Path, path: &Path) -> io::Result<(Arc<dyn DiskFile>, u64)> {
-    if !planted(Bug::SpareNameNotSynced) {
+    if !planted(Bug::SpareNotSynced) {
         core.disk.sync_dir(data)?;
     }
     let file = core.disk.open_to_write(path)?;

@@ -11,6 +11,7 @@
 //! and tries again. Where somebody lives the table is right, whatever mount it is seen through.
 
 use super::Role;
+use super::attached::Onlooker;
 use super::disk::Disk;
 use super::index::Amount;
 use super::mount::{leads_to, stamp};
@@ -31,6 +32,8 @@ pub const SLOTS: usize = 256;
 pub(super) const HEAD: usize = 4096;
 pub(super) const SLOT: usize = 64;
 pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
+/// The byte that is locked with all others by whoever uses the channel alone.
+const ALONE: i64 = SLOTS as i64;
 /// The byte that is locked by who looks after the table alone. (The one behind the slots is left free.)
 const DOOR: i64 = SLOTS as i64 + 1;
 /// How the name begins of a table that was replaced.
@@ -73,6 +76,9 @@ pub struct Table {
     was_alone: bool,
 }
 
+/// How a slot is taken of the control file of a table in a directory.
+type Take<'a> = &'a dyn Fn(&File, &Path) -> io::Result<Result<usize, ChannelError>>;
+
 /// The directory of the table that processes of this boot use.
 pub fn directory(place: &Place) -> io::Result<PathBuf> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
@@ -89,13 +95,59 @@ impl Table {
         role: Role,
         lease: Duration,
     ) -> Result<Table, ChannelError> {
+        Table::join(place, disk, role, lease, |mine, _| {
+            if let Some(slot) = take_slot(mine)? {
+                return Ok(Ok(slot));
+            }
+            let directory = place.directory.display();
+            Ok(Err(match shm::is_locked(mine, ALONE, 1)? {
+                true => ChannelError::Full(format!(
+                    "{directory} is being looked after by another process (--repair, --skip or --rewind); try \
+                     again when that has ended"
+                )),
+                false => ChannelError::Failed(format!(
+                    "{directory} is in use by {SLOTS} processes, more have no place"
+                )),
+            }))
+        })
+    }
+
+    /// Attach with nobody else there, and nobody coming until this is dropped. `Full` if it is in use.
+    pub fn attach_alone(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+    ) -> Result<Table, ChannelError> {
+        let table = Table::join(place, disk, role, lease, |mine, directory| {
+            Ok(match shm::try_lock(mine, 0, ALONE + 1)? {
+                true => Ok(0),
+                false => Err(in_use(place, directory)),
+            })
+        })?;
+        // All slots are ours: the dead must not seem alive by our locks.
+        for slot in 1..SLOTS {
+            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES] {
+                table.in_slot(slot, field).store(0, Ordering::SeqCst);
+            }
+        }
+        Ok(table)
+    }
+
+    fn join(
+        place: &Place,
+        disk: &dyn Disk,
+        role: Role,
+        lease: Duration,
+        take: impl Fn(&File, &Path) -> io::Result<Result<usize, ChannelError>>,
+    ) -> Result<Table, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let directory = directory(place).map_err(told)?;
         clear_others(place, &directory)?;
         let deadline = Instant::now() + lease;
         loop {
             std::fs::create_dir_all(&directory).map_err(told)?;
-            if let Some(table) = Table::try_attach(place, disk, &directory, role, lease)? {
+            if let Some(table) = Table::try_join(place, disk, &directory, role, lease, &take)? {
                 return Ok(table);
             }
             if Instant::now() >= deadline {
@@ -109,12 +161,13 @@ impl Table {
     }
 
     /// `None`: somebody else is just making, judging or replacing the table.
-    fn try_attach(
+    fn try_join(
         place: &Place,
         disk: &dyn Disk,
         directory: &Path,
         role: Role,
         lease: Duration,
+        take: Take<'_>,
     ) -> Result<Option<Table>, ChannelError> {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let path = directory.join("control");
@@ -139,19 +192,14 @@ impl Table {
         if alone {
             // Before the door is closed: nobody waits for the disk of another.
             let used = Used::look(place, disk)?;
-            if !shm::try_lock(&door, DOOR).map_err(told)? || somebody()? {
+            if !shm::try_lock(&door, DOOR, 1).map_err(told)? || somebody()? {
                 return Ok(None);
             }
             if !leads_to(&path, &mine).map_err(told)? || !look_after(place, &map, &mine, directory, &used)? {
                 return Ok(None);
             }
         }
-        let slot = take_slot(&mine).map_err(told)?.ok_or_else(|| {
-            ChannelError::Failed(format!(
-                "{} is in use by {SLOTS} processes, more have no place",
-                place.directory.display()
-            ))
-        })?;
+        let slot = take(&mine, directory).map_err(told)??;
         let is_judged = || Ok(!alone && shm::is_locked(&probe, DOOR, 1)?);
         let is_this = || Ok(leads_to(&path, &mine)? && leads_to(&path, &probe)?);
         if is_judged().map_err(told)? || !is_this().map_err(told)? {
@@ -325,6 +373,16 @@ impl Table {
         asking.map(|slot| wanted(&slot)).sum()
     }
 
+    /// Make a durable mark above every number that is or was in use; the mark.
+    pub fn mark_above(&self, place: &Place, disk: &dyn Disk, last: u64) -> io::Result<u64> {
+        let numbers = self.map.word(AT_NUMBERS);
+        numbers.fetch_max(last + 1, Ordering::SeqCst);
+        let mark = numbers.load(Ordering::SeqCst) + BLOCK;
+        make_mark(place, disk, mark)?;
+        self.map.word(AT_DURABLE).store(mark, Ordering::SeqCst);
+        Ok(mark)
+    }
+
     /// A segment number that was never used and, once this returns, never will be again: it lies below a
     /// mark that is durable. The mark is a name, since names cannot tear; a process that slept over a
     /// higher mark adds a lower name, which changes nothing.
@@ -337,6 +395,12 @@ impl Table {
             durable.fetch_max(mark, Ordering::SeqCst);
         }
         Ok(number)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        shm::unlock(&self.mine, self.slot as i64);
     }
 }
 
@@ -473,11 +537,23 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 fn take_slot(file: &File) -> io::Result<Option<usize>> {
     for slot in 0..SLOTS {
-        if shm::try_lock(file, slot as i64)? {
+        if shm::try_lock(file, slot as i64, 1)? {
             return Ok(Some(slot));
         }
     }
     Ok(None)
+}
+
+fn in_use(place: &Place, table: &Path) -> ChannelError {
+    let all = Onlooker::at(table)
+        .map(|onlooker| onlooker.all())
+        .unwrap_or_default();
+    let pids: Vec<_> = all.iter().map(|(pid, _)| pid.to_string()).collect();
+    ChannelError::Full(format!(
+        "{} is in use by process {}: this needs it alone; end them, or try again later",
+        place.directory.display(),
+        pids.join(", ")
+    ))
 }
 
 /// Remove tables of other boots. One of this boot under another name that somebody holds is the same

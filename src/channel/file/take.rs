@@ -1,6 +1,7 @@
 //! Taking: claim the oldest waiting frame, read it, and settle it.
 
 use super::core::Core;
+use super::expire::is_too_old;
 use super::index::{ACCEPTED, Amount, Claim, Index, WAITING};
 use super::place::failed;
 use super::recover::{self, Opened};
@@ -201,11 +202,19 @@ pub fn is_drained(core: &Core, registry: &mut Registry) -> Result<bool, ChannelE
     Ok(true)
 }
 
+/// Claim this frame, whose word is `old`.
+pub fn claim_frame(core: &Core, number: u64, opened: &Arc<Opened>, frame: u32, old: u64) -> Option<Claimed> {
+    let word = claim(core, &opened.index, frame, old)?;
+    Some(claimed(number, opened.clone(), frame, word))
+}
+
 /// What reading a claimed frame gave.
 pub enum Read {
     Batch(Batch),
     /// While this process was stopped others have taken it, and the segment is another one by now.
     Lost,
+    /// It is older than it may be.
+    Expired,
     /// It cannot be read, now or ever.
     Damaged(String),
 }
@@ -215,6 +224,7 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
     let entry = claimed.opened.index.entry(claimed.frame);
     let (file, number, frame) = (&*claimed.opened.file, claimed.number, claimed.frame);
     match segment::read_frame(file, number, frame, entry) {
+        Ok((header, _)) if is_expired(core, claimed, header.since) => Ok(Read::Expired),
         Ok((_, batch)) => Ok(Read::Batch(batch)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             let word = claimed.opened.index.claim(frame).load(Ordering::SeqCst);
@@ -233,6 +243,10 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
             core.place.directory.display()
         ))),
     }
+}
+
+fn is_expired(core: &Core, claimed: &Claimed, since: u32) -> bool {
+    core.config.max_age.is_some() && is_too_old(core, claimed.opened.created(claimed.number), since)
 }
 
 /// Change the word of a claim; false if it is not ours any more.

@@ -133,7 +133,7 @@ fn process_that_stops_while_it_opens_a_channel_is_told_of() {
         .write(true)
         .open(control_of(&bench));
     let door = door.unwrap();
-    assert!(shm::try_lock(&door, table::SLOTS as i64 + 1).unwrap());
+    assert!(shm::try_lock(&door, table::SLOTS as i64 + 1, 1).unwrap());
     let open = || {
         let lease = Duration::from_millis(30);
         FileChannel::open_on(bench.config(), Role::Both, Arc::new(RealDisk), lease)

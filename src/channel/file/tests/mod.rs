@@ -7,8 +7,10 @@ mod processes;
 mod recycling;
 mod simulated;
 mod speed;
+mod tools;
 
 use super::*;
+use crate::ack::Delivery;
 use crate::event::{BatchBuilder, Event};
 use std::path::Path;
 

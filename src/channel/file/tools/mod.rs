@@ -3,13 +3,19 @@
 //! Those that only look (`status`, `check`, `list`, `export`) do not attach and work while others put and
 //! take. Those that change something (`repair`, `skip`, `rewind`) must be alone.
 
-mod check;
-mod list;
+mod alone;
+pub(super) mod check;
+mod export;
+pub(super) mod list;
+mod repair;
+mod rewind;
+mod skip;
 pub(super) mod status;
 
 use super::segment;
 use crate::channel::ChannelError;
 use crate::exit::{StageError, StageResult};
+use crate::wire::Compression;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -18,22 +24,41 @@ use std::path::Path;
 pub struct Tools {
     /// Show how much waits and how old it is, who puts and takes, segments and free space. Works while others
     /// use the channel.
-    #[arg(long, id = "status", help_heading = "Tools")]
+    #[arg(long, id = "status", num_args = 0, help_heading = "Tools")]
     status: bool,
     /// Read everything, change nothing, and print what is not sound, a line each: 0 sound, 1 findings, 2
     /// cannot tell. Works while others use the channel.
-    #[arg(long, id = "check", help_heading = "Tools")]
+    #[arg(long, id = "check", num_args = 0, help_heading = "Tools")]
     check: bool,
     /// Print the batches that wait, a line each: position, events, bytes, age, and who has it. Works while
     /// others use the channel.
-    #[arg(long, id = "list", help_heading = "Tools")]
+    #[arg(long, id = "list", num_args = 0, help_heading = "Tools")]
     list: bool,
+    /// Mend what --check finds, and say what was done: save the good batches of damaged segments, move these
+    /// to the quarantine, remove what dead processes left. Only while nobody uses the channel.
+    #[arg(long, id = "repair", num_args = 0, help_heading = "Tools")]
+    repair: bool,
+    /// Count everything that waits below this position (SEGMENT:FRAME, see --list) as accepted. Only while
+    /// nobody uses the channel.
+    #[arg(long, id = "skip", help_heading = "Tools", value_name = "POSITION")]
+    skip: Option<Position>,
+    /// Let what was accepted at or behind this position wait again, as far as it is still on the disk. Only
+    /// while nobody uses the channel.
+    #[arg(long, id = "rewind", help_heading = "Tools", value_name = "POSITION")]
+    rewind: Option<Position>,
+    /// Go on with --skip or --rewind without asking.
+    #[arg(long, id = "yes", num_args = 0, help_heading = "Tools")]
+    yes: bool,
+    /// Write the batches that wait to a new file (or - for standard output) as a recording, which flume cat
+    /// and flume replay read. Nothing is taken; works while others use the channel.
+    #[arg(long, id = "export", help_heading = "Tools", value_name = "FILE|-")]
+    export: Option<String>,
     /// How --status, --check and the other tools print.
     #[arg(long, id = "output", help_heading = "Tools", default_value = "text", value_name = "FORMAT",
           value_parser = ["text", "json"])]
     output: String,
     /// The same as --output json.
-    #[arg(long, id = "json", help_heading = "Tools")]
+    #[arg(long, id = "json", num_args = 0, help_heading = "Tools")]
     json: bool,
 }
 
@@ -90,6 +115,10 @@ pub enum Tool {
     Status,
     Check,
     List,
+    Repair,
+    Skip(Position),
+    Rewind(Position),
+    Export(String),
 }
 
 impl Tool {
@@ -99,6 +128,10 @@ impl Tool {
             Tool::Status => "--status",
             Tool::Check => "--check",
             Tool::List => "--list",
+            Tool::Repair => "--repair",
+            Tool::Skip(_) => "--skip",
+            Tool::Rewind(_) => "--rewind",
+            Tool::Export(_) => "--export",
         }
     }
 }
@@ -107,26 +140,36 @@ impl Tools {
     /// The tool that was asked for, if one was; two at a time are wrong usage.
     pub fn chosen(&self) -> Result<Option<Tool>, StageError> {
         let flags = [
-            ("--status", self.status.then_some(Tool::Status)),
-            ("--check", self.check.then_some(Tool::Check)),
-            ("--list", self.list.then_some(Tool::List)),
+            self.status.then_some(Tool::Status),
+            self.check.then_some(Tool::Check),
+            self.list.then_some(Tool::List),
+            self.repair.then_some(Tool::Repair),
+            self.skip.map(Tool::Skip),
+            self.rewind.map(Tool::Rewind),
+            self.export.clone().map(Tool::Export),
         ];
-        let mut chosen = flags.into_iter().filter_map(|(flag, tool)| Some((flag, tool?)));
+        let mut chosen = flags.into_iter().flatten();
         match (chosen.next(), chosen.next()) {
-            (Some((one, _)), Some((other, _))) => Err(StageError::Usage(format!(
-                "{one} and {other} are two tools: give one at a time"
+            (Some(one), Some(other)) => Err(StageError::Usage(format!(
+                "{} and {} are two tools: give one at a time",
+                one.flag(),
+                other.flag()
             ))),
-            (first, _) => Ok(first.map(|(_, tool)| tool)),
+            (first, _) => Ok(first),
         }
     }
 
-    /// Use a tool on the channel of a directory. `name` is for messages.
-    pub fn run(&self, tool: &Tool, directory: &Path, name: &str) -> StageResult {
+    /// Use a tool on the channel of a directory. `compression` is for what is exported, `name` for messages.
+    pub fn run(&self, tool: &Tool, compression: Compression, directory: &Path, name: &str) -> StageResult {
         let mut out = Out::new(self.json || self.output == "json");
         let done = match tool {
             Tool::Status => status::run(directory, &mut out).map_err(failure),
             Tool::Check => check::run(directory, &mut out),
             Tool::List => list::run(directory, name, &mut out).map_err(failure),
+            Tool::Repair => repair::run(directory, name, &mut out),
+            Tool::Skip(below) => skip::run(self, *below, directory, name, &mut out),
+            Tool::Rewind(from) => rewind::run(self, *from, directory, name, &mut out),
+            Tool::Export(to) => export::run(to, compression, directory, name),
         };
         let written = out.finish();
         done.and(written)

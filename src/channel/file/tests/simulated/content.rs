@@ -64,10 +64,10 @@ impl Content {
 
     pub fn read(&self, to: &mut Vec<u8>, most: usize, at: u64) {
         let end = self.now.size.min(at + most as u64);
-        for byte in at..end {
-            // Whole runs of zeros are rare and short: no need to be clever.
-            to.push(self.now.bytes.get(byte as usize).copied().unwrap_or(0));
-        }
+        let length = to.len() + end.saturating_sub(at) as usize;
+        let have = self.now.bytes.len().min(end as usize);
+        to.extend_from_slice(&self.now.bytes[(at as usize).min(have)..have]);
+        to.resize(length, 0);
     }
 
     pub fn write(&mut self, at: u64, bytes: &[u8]) {

@@ -60,6 +60,8 @@ struct State {
     plan: Plan,
     steps: u64,
     faults: u64,
+    /// Syncs that failed.
+    failed_syncs: u64,
     /// Bytes of the disk.
     capacity: u64,
     trace: Vec<String>,
@@ -80,6 +82,7 @@ impl Simulated {
             plan,
             steps: 0,
             faults: 0,
+            failed_syncs: 0,
             capacity,
             trace: Vec::new(),
         };
@@ -101,6 +104,11 @@ impl Simulated {
     /// Calls that were made to fail so far.
     pub fn faults(&self) -> u64 {
         self.state().faults
+    }
+
+    /// Syncs that were made to fail so far: what was written before may be gone, here and now.
+    pub fn failed_syncs(&self) -> u64 {
+        self.state().failed_syncs
     }
 
     /// Nothing happens any more but what is asked for.
@@ -293,7 +301,8 @@ impl Drop for Open {
 
 impl DiskFile for Open {
     fn write_at(&self, parts: &mut [IoSlice<'_>], at: u64) -> io::Result<()> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let mut bytes = Vec::new();
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
         let what = format!("write {} at {at} of", bytes.len());
         self.call(&what, |state, fault| state.write(self.id, at, &bytes, fault))
     }
@@ -313,6 +322,7 @@ impl DiskFile for Open {
                 None => file.sync(),
                 Some(_) => file.fail_sync(&mut state.random),
             }
+            state.failed_syncs += u64::from(fault.is_some());
             fail(fault)
         })
     }

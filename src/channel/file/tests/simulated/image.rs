@@ -237,7 +237,12 @@ impl Image {
     pub fn cut_power(&mut self, random: &mut Random) {
         let luck = |random: &mut Random| [0, 1, 4, 7, 8][random.index(5)];
         let (names, data) = (luck(random), Luck(luck(random)));
-        self.persist(|_, _| random.eighths(names));
+        // Often just one is missing.
+        let victim = match random.eighths(2) {
+            true => Some(random.index(self.pending.len())),
+            false => None,
+        };
+        self.persist(|_, nth| victim.map_or_else(|| random.eighths(names), |victim| nth != victim));
         self.pending.clear();
         for inode in &mut self.inodes {
             match &mut inode.node {

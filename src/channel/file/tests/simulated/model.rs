@@ -45,6 +45,8 @@ struct Put {
     acknowledged: bool,
     /// Its write failed and no cut has come since.
     unwritten: bool,
+    /// Parts of it may be gone: nobody synced it, or the sync failed.
+    may_tear: bool,
     /// A power cut cannot take it.
     synced: bool,
 }
@@ -75,8 +77,9 @@ pub struct Model {
 fn content(number: usize, events: u32, bytes: u32) -> Batch {
     let mut builder = BatchBuilder::new();
     for event in 0..events {
-        let text = format!("{number} {event}.");
-        builder.push_event(&Event::new(format!("{text:.<width$}", width = bytes as usize)));
+        let mut body = format!("{number} {event}.").into_bytes();
+        body.resize(body.len().max(bytes as usize), b'.');
+        builder.push_event(&Event::new(body));
     }
     builder.finish()
 }
@@ -123,6 +126,7 @@ impl Model {
             fate: Fate::UnderWay,
             acknowledged: false,
             unwritten: false,
+            may_tear: self.sync == Sync::Never,
             synced: self.sync == Sync::Always,
         });
         let numbers = first..self.batches.len();
@@ -161,7 +165,7 @@ impl Model {
         }
     }
 
-    /// A taker got this batch. `is_reported`: some call has failed, and what that can lose was said.
+    /// A taker got this batch. `is_reported`: a sync has failed, and what that can lose was said.
     pub fn delivered(&mut self, life: u32, batch: &Batch, is_reported: bool) -> usize {
         let found = bodies(batch);
         let text = String::from_utf8_lossy(found.first().map_or(&[], |body| body)).into_owned();
@@ -211,8 +215,8 @@ impl Model {
 
     /// Something of a put was seen: all of it is there; with an interval, also what was put before it.
     fn seen(&mut self, put: usize, is_reported: bool) {
-        let is_torn = self.sync == Sync::Never && self.puts[put].acknowledged;
         // Of what nobody synced, a part may be left, which is told as damage.
+        let is_torn = self.puts[put].may_tear && self.puts[put].acknowledged;
         if self.puts[put].fate != Fate::Unknown || is_torn {
             return;
         }
@@ -268,7 +272,9 @@ impl Model {
 
     pub fn refuses(&mut self, life: u32, number: usize) {
         if self.has(life, number) {
-            self.batches[number].place = Place::Waiting;
+            let put = &self.puts[self.batches[number].put];
+            let is_unsure = put.may_tear && put.fate == Fate::Unknown;
+            self.batches[number].place = if is_unsure { Place::Maybe } else { Place::Waiting };
         }
     }
 
@@ -293,6 +299,23 @@ impl Model {
         }
     }
 
+    /// A sync failed: what was acknowledged before it, in an interval, may be gone.
+    pub fn lost_pages(&mut self) {
+        if !matches!(self.sync, Sync::Every(_)) {
+            return;
+        }
+        for put in self.puts.iter_mut().filter(|put| put.acknowledged && !put.synced) {
+            put.may_tear = true;
+            put.fate = Fate::Unknown;
+        }
+        for stored in &mut self.batches {
+            let is_there = matches!(stored.place, Place::Waiting | Place::Orphaned);
+            if is_there && self.puts[stored.put].fate == Fate::Unknown {
+                stored.place = Place::Maybe;
+            }
+        }
+    }
+
     pub fn overslept(&mut self, life: u32) {
         self.overslept.push(life);
     }
@@ -309,7 +332,9 @@ impl Model {
         }
         for stored in &mut self.batches {
             if stored.place == Place::Held(life) {
-                stored.place = Place::Orphaned;
+                let put = &self.puts[stored.put];
+                let is_unsure = put.may_tear && put.fate == Fate::Unknown;
+                stored.place = if is_unsure { Place::Maybe } else { Place::Orphaned };
             }
         }
     }

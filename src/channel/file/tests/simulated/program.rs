@@ -115,17 +115,26 @@ pub struct Setup {
     pub disk_bytes: u64,
 }
 
-/// One random program.
+/// What went wrong in which run.
+pub struct Failure {
+    pub plan: Plan,
+    pub what: String,
+}
+
+/// One program.
 #[derive(Debug)]
 pub struct Program {
+    /// Its number.
     pub seed: u64,
+    /// It is short, so that everything is tried at each step.
+    is_fixed: bool,
     pub setup: Setup,
     pub ops: Vec<Op>,
     pub ending: Ending,
 }
 
 impl Program {
-    pub fn random(seed: u64, sync: Sync) -> Program {
+    fn random(seed: u64, sync: Sync) -> Program {
         let mut random = Random::new(seed);
         let is_small = random.below(6) == 0;
         let setup = Setup {
@@ -144,18 +153,156 @@ impl Program {
         let ending = [Ending::Close, Ending::Kill, Ending::Cut][random.index(3)];
         Program {
             seed,
+            is_fixed: false,
             setup,
             ops,
             ending,
         }
     }
 
+    /// Short programs that each have a subject, before the random ones.
+    fn fixed(sync: Sync) -> Vec<Program> {
+        let setup = Setup {
+            sync,
+            sync_take_always: false,
+            alone: true,
+            data_dirs: 1,
+            capacity: 0,
+            min_free: 0,
+            disk_bytes: u64::MAX,
+        };
+        let small = |batches: usize| vec![(1, 300); batches];
+        let (a, b, taker, other) = (0, 1, SLOTS / 2, SLOTS / 2 + 1);
+        let drained = vec![
+            Op::Put(a, small(2)),
+            Op::Close(a),
+            Op::Take(taker),
+            Op::Take(taker),
+            Op::Accept(taker, 0),
+            Op::Keep(taker),
+            Op::Accept(taker, 0),
+            Op::Take(other),
+            Op::Keep(taker),
+            Op::Take(taker),
+        ];
+        let emptied_and_cut = vec![
+            Op::Put(a, small(1)),
+            Op::Close(a),
+            Op::Empty(taker),
+            Op::Keep(taker),
+            Op::Close(taker),
+            Op::Cut,
+            Op::Put(b, small(2)),
+        ];
+        let putter_fails = vec![
+            Op::Put(a, small(1)),
+            Op::Put(a, small(3)),
+            Op::Put(a, small(1)),
+            Op::Kill(a),
+            Op::Empty(taker),
+        ];
+        let takers_fail = vec![
+            Op::Put(a, small(3)),
+            Op::Take(taker),
+            Op::Take(taker),
+            Op::Take(other),
+            Op::Stop(taker),
+            Op::Take(other),
+            Op::Accept(taker, 0),
+            Op::Refuse(other, 1),
+            Op::Take(other),
+            Op::Kill(other),
+            Op::Drained(taker),
+        ];
+        let collected = vec![
+            Op::Put(a, small(2)),
+            Op::Close(a),
+            Op::Take(taker),
+            Op::Take(taker),
+            Op::Accept(taker, 0),
+            Op::Keep(taker),
+            Op::Accept(taker, 0),
+            Op::Kill(taker),
+            Op::Take(other),
+            Op::Cut,
+        ];
+        let kept = vec![
+            Op::Put(a, small(1)),
+            Op::Put(b, small(3)),
+            Op::Keep(a),
+            Op::Take(taker),
+            Op::Put(a, small(2)),
+            Op::Put(a, small(1)),
+            Op::Keep(a),
+            Op::Put(a, small(1)),
+        ];
+        let salvaged = vec![
+            Op::Put(a, small(1)),
+            Op::Put(a, small(6)),
+            Op::Take(taker),
+            Op::Take(taker),
+            Op::Cut,
+        ];
+        let pair = || vec![(2, 40)];
+        let refused = vec![
+            Op::Put(a, small(1)),
+            Op::Put(a, pair()),
+            Op::Put(b, small(2)),
+            Op::Put(b, pair()),
+            Op::Put(a, small(1)),
+            Op::Put(b, pair()),
+            Op::Put(a, pair()),
+        ];
+        let large = || vec![(1, 40_000)];
+        let recycled = vec![
+            Op::Put(a, large()),
+            Op::Put(a, large()),
+            Op::Empty(taker),
+            Op::Put(a, large()),
+            Op::Put(a, small(2)),
+            Op::Take(taker),
+        ];
+        let all = [
+            (drained, Ending::Kill),
+            (emptied_and_cut, Ending::Close),
+            (putter_fails, Ending::Kill),
+            (takers_fail, Ending::Cut),
+            (collected, Ending::Close),
+            (kept, Ending::Cut),
+            (salvaged, Ending::Close),
+            (refused, Ending::Cut),
+            (recycled, Ending::Cut),
+        ];
+        let program = |(seed, (ops, ending))| Program {
+            seed,
+            is_fixed: true,
+            setup,
+            ops,
+            ending,
+        };
+        (1..).zip(all).map(program).collect()
+    }
+
+    /// The program with this number: first the fixed ones.
+    pub fn numbered(seed: u64, sync: Sync) -> Program {
+        let fixed = Program::fixed(sync)
+            .into_iter()
+            .find(|program| program.seed == seed);
+        fixed.unwrap_or_else(|| Program::random(seed, sync))
+    }
+
     /// Run it once. The number of steps, or what went wrong.
     pub fn run(&self, root: &Path, plan: Plan) -> Result<u64, String> {
+        let (outcome, trace) = self.run_traced(root, plan);
+        outcome.map_err(|what| self.explain(&what, plan, &trace))
+    }
+
+    /// Run it once, and give also all calls, a line each.
+    pub fn run_traced(&self, root: &Path, plan: Plan) -> (Result<u64, String>, Vec<String>) {
         let world = World::new(root.to_path_buf(), self, plan);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.run(self)));
         let outcome = outcome.unwrap_or_else(|payload| Err(panic_text(&*payload)));
-        outcome.map_err(|what| self.explain(&what, plan, &world.trace()))
+        (outcome, world.trace())
     }
 
     fn explain(&self, what: &str, plan: Plan, trace: &[String]) -> String {
@@ -169,60 +316,70 @@ impl Program {
         )
     }
 
-    /// Run it without a crash, then with something at every step.
-    pub fn explore(&self, root: &Path) -> Result<u64, String> {
-        let steps = self.run(root, Plan::default())?;
-        let mut runs = 1;
+    /// Run it without a crash, then with something at every step. Counts the runs.
+    pub fn explore(&self, root: &Path, runs: &mut u64) -> Result<(), Failure> {
+        let mut run = |plan| {
+            *runs += 1;
+            self.run(root, plan).map_err(|what| Failure { plan, what })
+        };
+        let steps = run(Plan::default())?;
         let mut random = Random::new(self.seed ^ 1);
         for step in 1..=steps {
-            for plan in plans(step, steps, &mut random) {
-                self.run(root, plan)?;
-                runs += 1;
+            for plan in plans(self, step, steps, &mut random) {
+                run(plan)?;
             }
         }
-        Ok(runs)
+        Ok(())
     }
 }
 
-/// What is tried at a step.
-fn plans(step: u64, steps: u64, random: &mut Random) -> Vec<Plan> {
+/// What is tried at a step: a power cut, and one of the others in turn, or all of them.
+fn plans(program: &Program, step: u64, steps: u64, random: &mut Random) -> Vec<Plan> {
     let later = step + 1 + random.below(steps - step + 1);
+    let reach = [5, 40][random.index(2)];
+    let near = step + 1 + random.below(reach);
     let fault = if random.eighths(4) {
         Fault::Io
     } else {
         Fault::NoSpace
     };
-    let kill = if random.eighths(4) {
-        Crash::KillBefore
-    } else {
-        Crash::KillAfter
+    let mut kill = || match random.eighths(4) {
+        true => Crash::KillBefore,
+        false => Crash::KillAfter,
     };
-    let crash = [kill, Crash::Cut][random.index(2)];
-    vec![
-        Plan {
-            crash: Some((step, Crash::Cut)),
-            ..Plan::default()
-        },
-        Plan {
-            crash: Some((step, kill)),
-            ..Plan::default()
-        },
-        Plan {
-            fault: Some((step, fault)),
-            crash: random.eighths(4).then_some((later, crash)),
-            ..Plan::default()
-        },
+    let (kills, crash) = ([kill(), kill()], [kill(), Crash::Cut]);
+    let crash = [None, Some((later, crash[random.index(2)]))][random.index(2)];
+    let at = |crash| Plan {
+        crash: Some((step, crash)),
+        ..Plan::default()
+    };
+    let failing = |crash| Plan {
+        fault: Some((step, fault)),
+        crash,
+        ..Plan::default()
+    };
+    let others = [
+        at(kills[0]),
+        failing(crash),
         Plan {
             visit: Some(step),
-            crash: random.eighths(4).then_some((later, crash)),
+            crash,
             ..Plan::default()
         },
         Plan {
-            crash: Some((step, kill)),
-            then: Some((step + 1 + random.below(40), Crash::Cut)),
-            ..Plan::default()
+            then: Some((near, Crash::Cut)),
+            ..at(kills[1])
         },
-    ]
+        failing(None),
+        failing(Some((near, Crash::Cut))),
+    ];
+    let cut = std::iter::once(at(Crash::Cut));
+    match program.is_fixed {
+        true => cut.chain(others).collect(),
+        false => cut
+            .chain([others[((step + program.seed) % 6) as usize]])
+            .collect(),
+    }
 }
 
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {

@@ -6,7 +6,8 @@ use super::program::{Ending, Op, Program, Setup};
 use super::random::Random;
 use crate::ack::{Delivery, Refusal};
 use crate::channel::file::put::lock;
-use crate::channel::file::{Config, FileChannel, LEASE, Role, Sync, rigged};
+use crate::channel::file::table::Table;
+use crate::channel::file::{Config, FileChannel, LEASE, Role, rigged};
 use crate::channel::{Channel, ChannelError, Taken};
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -20,26 +21,28 @@ use std::time::{Duration, Instant};
 pub const SLOTS: usize = 4;
 
 /// One process.
-struct Actor {
+pub(super) struct Actor {
     channel: Arc<FileChannel>,
     port: Arc<Port>,
     life: u32,
-    held: Vec<(usize, Delivery)>,
+    pub(super) held: Vec<(usize, Delivery)>,
     stopped: bool,
 }
 
 /// Everything there is in one run.
 pub struct World {
-    root: PathBuf,
-    setup: Setup,
-    disk: Arc<Simulated>,
-    actors: RefCell<Vec<Option<Actor>>>,
-    model: RefCell<Model>,
-    reports: Arc<Mutex<Vec<String>>>,
+    pub(super) root: PathBuf,
+    pub(super) setup: Setup,
+    pub(super) disk: Arc<Simulated>,
+    pub(super) actors: RefCell<Vec<Option<Actor>>>,
+    pub(super) model: RefCell<Model>,
+    pub(super) reports: Arc<Mutex<Vec<String>>>,
     clock_ns: Cell<u64>,
     lives: Cell<u32>,
     /// Who is in the middle of an operation: more than one when a visitor has come.
     busy: RefCell<Vec<usize>>,
+    /// Failed syncs that the model knows of.
+    lost: Cell<u64>,
     /// Operations so far.
     operations: Cell<u64>,
 }
@@ -73,6 +76,7 @@ impl World {
             clock_ns: Cell::new(0),
             lives: Cell::new(0),
             busy: RefCell::default(),
+            lost: Cell::new(0),
             operations: Cell::new(0),
         });
         world.pass(Duration::from_secs(100));
@@ -118,7 +122,7 @@ impl World {
         self.disk.trace()
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         self.model.borrow().failure.clone().map_or(Ok(()), Err)
     }
 
@@ -126,7 +130,7 @@ impl World {
         self.model.borrow_mut().fail(what);
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         self.clock_ns.set(self.clock_ns.get() + time.as_nanos() as u64);
         rigged::set_clock_ns(Some(self.clock_ns.get()));
         for actor in self
@@ -141,13 +145,16 @@ impl World {
     }
 
     /// One operation, which a crash may end.
-    fn perform(&self, op: &Op) {
+    pub(super) fn perform(&self, op: &Op) {
         let told = format!("{}{op:?}", "  ".repeat(self.busy.borrow().len()));
         self.disk.say(told);
         self.operations.set(self.operations.get() + 1);
         self.busy.borrow_mut().push(op.slot());
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(op)));
         self.busy.borrow_mut().pop();
+        if self.lost.replace(self.disk.failed_syncs()) != self.disk.failed_syncs() {
+            self.model.borrow_mut().lost_pages();
+        }
         let Err(payload) = outcome else {
             return;
         };
@@ -202,7 +209,7 @@ impl World {
 
     fn config(&self, port: &Arc<Port>) -> Config {
         let directory = self.root.join("channel");
-        let (reports, port) = (self.reports.clone(), port.clone());
+        let (reports, port, disk) = (self.reports.clone(), port.clone(), self.disk.clone());
         let data = |number: usize| directory.join(format!("disk{number}"));
         Config {
             sync: self.setup.sync,
@@ -217,6 +224,7 @@ impl World {
             },
             report: Arc::new(move |text| {
                 if !port.is_dead() {
+                    disk.say(format!("     said: {text}"));
                     lock(&reports).push(text.into());
                 }
             }),
@@ -224,7 +232,7 @@ impl World {
         }
     }
 
-    fn open(&self, slot: usize, role: Role) -> bool {
+    pub(super) fn open(&self, slot: usize, role: Role) -> bool {
         if self.actors.borrow()[slot].is_some() {
             self.wake(slot);
             return true;
@@ -232,7 +240,13 @@ impl World {
         let life = self.lives.get() + 1;
         self.lives.set(life);
         let port = Port::new(&self.disk, life);
-        let opened = FileChannel::open_still(self.config(&port), role, Arc::new(PortOf(port.clone())), LEASE);
+        let opened = FileChannel::open_still(
+            self.config(&port),
+            role,
+            Arc::new(PortOf(port.clone())),
+            LEASE,
+            Table::attach,
+        );
         match opened {
             Ok(channel) => {
                 self.actors.borrow_mut()[slot] = Some(Actor {
@@ -268,7 +282,7 @@ impl World {
     }
 
     /// The channel of a slot, opened if it is not, and its life.
-    fn channel(&self, slot: usize) -> Option<(Arc<FileChannel>, u32)> {
+    pub(super) fn channel(&self, slot: usize) -> Option<(Arc<FileChannel>, u32)> {
         let role = match slot < SLOTS / 2 {
             true if self.setup.alone => Role::Put,
             false if self.setup.alone => Role::Take,
@@ -283,7 +297,7 @@ impl World {
             .map(|actor| (actor.channel.clone(), actor.life))
     }
 
-    fn put(&self, slot: usize, sizes: &[(u32, u32)]) {
+    pub(super) fn put(&self, slot: usize, sizes: &[(u32, u32)]) {
         let Some((channel, life)) = self.channel(slot) else {
             return;
         };
@@ -292,7 +306,9 @@ impl World {
         }
         let (_, most) = self.model.borrow().bounds();
         let (put, batches) = self.model.borrow_mut().begin(life, sizes);
-        match channel.put(&batches) {
+        let outcome = channel.put(&batches);
+        self.disk.say(format!("     put {put}: {outcome:?}"));
+        match outcome {
             Ok(()) => self.model.borrow_mut().acknowledged(put),
             Err(error) => {
                 let is_unwritten = error.to_string().starts_with("cannot write");
@@ -317,7 +333,7 @@ impl World {
         self.operations.get() == operations && self.busy.borrow().len() <= 1
     }
 
-    fn take(&self, slot: usize) {
+    pub(super) fn take(&self, slot: usize) {
         let Some((channel, life)) = self.channel(slot) else {
             return;
         };
@@ -328,7 +344,7 @@ impl World {
         let taken = channel.take(Some(Instant::now()));
         match taken {
             Ok(Taken::Delivery(delivery)) => {
-                let is_reported = self.disk.faults() > 0;
+                let is_reported = self.disk.failed_syncs() > 0;
                 let mut model = self.model.borrow_mut();
                 let number = model.delivered(life, &delivery.batch, is_reported);
                 if self.is_alone_since(before) {
@@ -336,7 +352,10 @@ impl World {
                 }
                 model.holds(life, number);
                 drop(model);
+                self.disk.say(format!("     life {life} got batch {number}"));
                 if let Some(actor) = &mut self.actors.borrow_mut()[slot] {
+                    // What it has slept over and got again is settled by this one only.
+                    actor.held.retain(|(other, _)| *other != number);
                     actor.held.push((number, delivery));
                 }
             }
@@ -356,7 +375,7 @@ impl World {
         Some((actor.life, number, delivery))
     }
 
-    fn accept(&self, slot: usize, which: usize) {
+    pub(super) fn accept(&self, slot: usize, which: usize) {
         let Some((life, number, delivery)) = self.pick(slot, which) else {
             return;
         };
@@ -382,7 +401,7 @@ impl World {
     }
 
     /// What its threads do now and then.
-    fn keep(&self, slot: usize) {
+    pub(super) fn keep(&self, slot: usize) {
         self.wake(slot);
         let Some((channel, life)) = self.actors.borrow()[slot]
             .as_ref()
@@ -415,7 +434,7 @@ impl World {
         }
     }
 
-    fn ask_drained(&self, slot: usize) {
+    pub(super) fn ask_drained(&self, slot: usize) {
         let Some((channel, _)) = self.channel(slot) else {
             return;
         };
@@ -438,7 +457,7 @@ impl World {
         }
     }
 
-    fn close(&self, slot: usize) {
+    pub(super) fn close(&self, slot: usize) {
         self.wake(slot);
         let Some(actor) = self.actors.borrow_mut()[slot].take() else {
             return;
@@ -480,95 +499,6 @@ impl World {
             std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
         }
         self.model.borrow_mut().power_cut();
-    }
-
-    /// Take everything, compare, and put something. `after_cut`: nothing was left but the disk.
-    fn verify(&self, after_cut: bool) -> Result<(), String> {
-        let slot = SLOTS - 1;
-        self.disk.say("verify".into());
-        self.pass(Duration::from_secs(1));
-        self.open(slot, Role::Both);
-        self.check()?;
-        let Some((channel, _)) = self.channel(slot) else {
-            return Err("the channel cannot be opened".into());
-        };
-        self.ask_drained(slot);
-        let (said, (least, _)) = (channel.fill().events, self.model.borrow().bounds());
-        let taken = self.drain(slot)?;
-        self.model.borrow_mut().drained();
-        self.check()?;
-        let is_right = match (self.setup.sync, after_cut) {
-            // Totals may have reached the disk before the events.
-            (Sync::Never, _) if self.disk.cuts() > 0 => true,
-            (_, true) => said == taken,
-            // What the dead have left is not counted before somebody looks at it.
-            (_, false) => said >= least && said <= taken,
-        };
-        if !is_right {
-            return Err(format!("it held {taken} events and said {said}"));
-        }
-        self.put(0, &[(1, 20), (2, 30)]);
-        self.close(0);
-        if self.drain(slot)? != 3 {
-            return Err("what was put in the end does not come".into());
-        }
-        self.model.borrow_mut().drained();
-        let fill = channel.fill().events;
-        drop(channel);
-        self.keep(slot);
-        self.close(slot);
-        self.check()?;
-        match fill {
-            0 => self.look_at_leftovers(),
-            _ => Err(format!("it is empty and says that it holds {fill} events")),
-        }
-    }
-
-    /// Take until nothing comes, accept, and count the events.
-    fn drain(&self, slot: usize) -> Result<u64, String> {
-        let mut events = 0;
-        loop {
-            self.take(slot);
-            self.check()?;
-            let held = self.actors.borrow()[slot]
-                .as_ref()
-                .map_or(0, |actor| actor.held.len());
-            let last = self.actors.borrow()[slot]
-                .as_ref()
-                .and_then(|actor| actor.held.last().map(|(_, delivery)| delivery.batch.len()));
-            match last {
-                None => return Ok(events),
-                Some(last) => events += u64::from(last),
-            }
-            for _ in 0..held {
-                self.accept(slot, 0);
-            }
-            self.check()?;
-        }
-    }
-
-    /// An empty channel leaves no segments; nothing was called damaged that is not.
-    fn look_at_leftovers(&self) -> Result<(), String> {
-        let directory = self.root.join("channel");
-        let dirs = ["data", "disk0", "disk1"].map(|name| directory.join(name));
-        let names = dirs.iter().flat_map(|path| self.disk.names(path));
-        let left: Vec<_> = names.filter(|name| name.ends_with(".seg")).collect();
-        if !left.is_empty() {
-            return Err(format!("an empty channel leaves {left:?}"));
-        }
-        if self.setup.sync == Sync::Never {
-            // What was lost with the power is told as damage: nobody ever synced it.
-            return Ok(());
-        }
-        let words = ["damaged", "quarantine", " is lost", " are lost"];
-        let is_wrong = |text: &&String| {
-            // What a crash tore was never acknowledged.
-            !text.contains("never finished") && words.iter().any(|word| text.contains(word))
-        };
-        match lock(&self.reports).iter().find(is_wrong) {
-            Some(text) => Err(format!("it was said: {text}")),
-            None => Ok(()),
-        }
     }
 }
 

@@ -16,12 +16,10 @@ const BEING_MADE: Duration = Duration::from_secs(60);
 
 /// Every directory is there.
 pub fn check_directories(viewer: &Viewer, checked: &mut Checked) {
-    let place = &viewer.place;
-    let inner = [place.numbers(), place.acceptances()];
-    for path in place.data.iter().chain(&inner) {
+    for path in viewer.place.directories() {
         if !path.is_dir() {
             let what = "is missing; is its disk not mounted?";
-            checked.find(path, Mend::Directory, what);
+            checked.find(&path, Mend::Directory, what);
         }
     }
 }

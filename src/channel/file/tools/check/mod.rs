@@ -74,7 +74,15 @@ impl Checked {
 
 /// Check the channel of a directory. An error: it cannot be told whether it is sound.
 pub fn check(directory: &Path) -> Result<Checked, ChannelError> {
-    let viewer = Viewer::new(directory)?;
+    look_over(directory, false)
+}
+
+/// The same; `alone`: we are attached, and nobody else can be.
+pub fn look_over(directory: &Path, alone: bool) -> Result<Checked, ChannelError> {
+    let mut viewer = Viewer::new(directory)?;
+    if alone {
+        viewer.onlooker = None;
+    }
     let mut checked = Checked::default();
     around::check_directories(&viewer, &mut checked);
     let segments = around::segments(&viewer, &mut checked)?;
