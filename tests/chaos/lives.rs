@@ -181,6 +181,20 @@ fn stopped_taker_that_wakes_up_cannot_accept_what_was_given_to_another() {
 }
 
 #[test]
+fn what_was_taken_over_comes_back_to_the_one_that_was_stopped() {
+    let spool = Spool::new();
+    let mut both = taken_over(&spool);
+    both.stopped.taker.accept(both.sequence);
+    let said = "was given to another taker while this process was stopped";
+    both.stopped.running.wait_for(0, said);
+    both.other.running.kill(0, Signal::KILL);
+    // Nobody puts and nobody comes: it has to look by itself.
+    let (sequence, last) = both.stopped.next();
+    assert_eq!(last, both.held);
+    both.stopped.taker.accept(sequence);
+}
+
+#[test]
 fn stopped_putter_keeps_nobody_from_putting_and_taking() {
     let spool = Spool::new();
     let mut stopped = spool.putter("");
