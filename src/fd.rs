@@ -12,6 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Size of our pipes: 64 KiB halves the rate, 1 MiB gains nothing and eats the user's quota.
+pub const PIPE_SIZE: usize = 256 << 10;
+
+/// Make a pipe as large as ours are. That it cannot be is no failure, nor that it is no pipe.
+pub fn widen_pipe(fd: impl AsFd) {
+    let _ = rustix::pipe::fcntl_setpipe_size(fd, PIPE_SIZE);
+}
+
 /// Append at most `most` bytes to `to`; 0 is the end of the input.
 #[allow(unsafe_code)]
 pub fn read_onto(fd: impl AsFd, to: &mut Vec<u8>, most: usize) -> io::Result<usize> {

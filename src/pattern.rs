@@ -145,13 +145,14 @@ impl Pattern {
     /// Find the first match: its groups are those of [`Pattern::group`] from then on.
     #[inline]
     pub fn find(&mut self, text: &[u8]) -> bool {
-        if text.is_ascii() || std::str::from_utf8(text).is_ok() {
+        let is_ascii = text.is_ascii();
+        if is_ascii || std::str::from_utf8(text).is_ok() {
             self.mended.clear();
-            return self.search(text, 0);
+            return self.search(text, 0, is_ascii);
         }
         let mut mended = std::mem::take(&mut self.mended);
         mended.mend(text);
-        let found = self.search(mended.text.as_bytes(), 0);
+        let found = self.search(mended.text.as_bytes(), 0, false);
         self.mended = mended;
         found
     }
@@ -166,17 +167,21 @@ impl Pattern {
         }
     }
 
-    /// Find the first match at or after `from` in a text that is UTF-8, and fill the slots.
-    fn search(&mut self, text: &[u8], from: usize) -> bool {
-        match final_line_end(text).filter(|cut| self.ends && *cut >= from) {
-            None => self.search_in(text, from),
-            Some(cut) => self.search_both_ends(text, cut, from),
+    /// Find the first match at or after `from` in a text that is UTF-8, and fill the slots. Steps are for what is
+    /// known to be ASCII.
+    #[inline]
+    fn search(&mut self, text: &[u8], from: usize, is_ascii: bool) -> bool {
+        match self.ends.then(|| final_line_end(text)).flatten() {
+            Some(cut) if cut >= from => self.search_both_ends(text, cut, from, is_ascii),
+            _ => self.search_in(text, from, is_ascii),
         }
     }
 
-    fn search_in(&mut self, text: &[u8], from: usize) -> bool {
+    #[inline]
+    fn search_in(&mut self, text: &[u8], from: usize, is_ascii: bool) -> bool {
         if from == 0
-            && let Some(steps) = self.steps.as_ref().filter(|_| text.is_ascii())
+            && is_ascii
+            && let Some(steps) = &self.steps
         {
             if steps.matches(text, &mut self.slots) {
                 return true;
@@ -185,6 +190,10 @@ impl Pattern {
                 return false;
             }
         }
+        self.search_by_crate(text, from)
+    }
+
+    fn search_by_crate(&mut self, text: &[u8], from: usize) -> bool {
         let input = Input::new(text).span(from..text.len());
         if from == 0 && self.start_tries > 0 {
             let anchored = input.clone().anchored(Anchored::Yes);
@@ -205,10 +214,10 @@ impl Pattern {
 
     /// The text ends with a line end, and `$` may stand on either side of it: the leftmost match of both
     /// counts, and of two at one place the one in the whole text, which is what a greedy pattern takes.
-    fn search_both_ends(&mut self, text: &[u8], cut: usize, from: usize) -> bool {
-        let before = self.search_in(&text[..cut], from);
+    fn search_both_ends(&mut self, text: &[u8], cut: usize, from: usize, is_ascii: bool) -> bool {
+        let before = self.search_in(&text[..cut], from, is_ascii);
         std::mem::swap(&mut self.slots, &mut self.spare);
-        let whole = self.search_in(text, from);
+        let whole = self.search_in(text, from, is_ascii);
         if before && (!whole || self.spare[0] < self.slots[0]) {
             std::mem::swap(&mut self.slots, &mut self.spare);
         }
@@ -229,7 +238,7 @@ impl Pattern {
             mended.text.as_bytes()
         };
         let (mut copied, mut from, mut found) = (0, 0, false);
-        while from <= searched.len() && self.search(searched, from) {
+        while from <= searched.len() && self.search(searched, from, false) {
             found = true;
             let slot = |slot: usize| self.slots[slot].map(|at| at.get());
             let (Some(start), Some(end)) = (slot(0), slot(1)) else {
@@ -265,7 +274,7 @@ impl Pattern {
     pub fn split<'t>(&mut self, text: &'t str) -> Vec<&'t str> {
         let (mut pieces, mut piece, mut from) = (Vec::new(), 0, 0);
         self.mended.clear();
-        while from <= text.len() && self.search(text.as_bytes(), from) {
+        while from <= text.len() && self.search(text.as_bytes(), from, false) {
             let Some(Range { start, end }) = self.group(0) else {
                 break;
             };

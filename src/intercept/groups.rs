@@ -1,15 +1,17 @@
 //! Groups of a match as headers, without allocating for each event.
 
-use crate::event::{BatchBuilder, EventRef};
+use crate::event::{BatchBuilder, Entries, EventRef, Name};
 use crate::pattern::Pattern;
-
-/// Headers that are set from the stack; more go through a vector.
-const FEW: usize = 16;
+use std::ops::Range;
 
 /// The headers that groups become: distinct names, each with the groups that may give it a value.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     headers: Vec<(usize, Vec<u8>)>,
+    /// The same names, encoded.
+    names: Vec<Name>,
+    /// The headers of one event: working memory.
+    entries: Entries,
     /// A group that took no part sets an empty value instead of none.
     empty_for_absent: bool,
 }
@@ -26,7 +28,9 @@ impl Groups {
             }
         }
         Groups {
+            names: groups.iter().map(|(_, name)| Name::new(name)).collect(),
             headers: groups,
+            entries: Entries::default(),
             empty_for_absent: false,
         }
     }
@@ -41,39 +45,43 @@ impl Groups {
         self.headers.is_empty()
     }
 
-    #[inline]
-    fn each<'a>(
-        &'a self,
-        pattern: &'a Pattern,
-        text: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.headers.iter().filter_map(move |(group, name)| {
-            let value = match pattern.group(*group) {
-                Some(range) => text.get(range)?,
-                None if self.empty_for_absent => &[],
-                None => return None,
-            };
-            Some((name.as_slice(), value))
-        })
+    /// Where the value of a header lies that this group gives it; `None` if it gets none.
+    #[inline(always)]
+    fn value(&self, group: usize, pattern: &Pattern) -> Option<Range<usize>> {
+        pattern.group(group).or(self.empty_for_absent.then_some(0..0))
     }
 
     /// The headers that the pattern's last match, in `text`, sets.
     pub(super) fn found<'a>(&'a self, pattern: &'a Pattern, text: &'a [u8]) -> Vec<(&'a [u8], &'a [u8])> {
-        self.each(pattern, text).collect()
+        let found = self.headers.iter().filter_map(|(group, name)| {
+            let value = text.get(self.value(*group, pattern)?)?;
+            Some((name.as_slice(), value))
+        });
+        found.collect()
     }
 
     /// Push the event with the headers that the pattern's last match, in `text`, sets.
     #[inline]
-    pub(super) fn push(&self, event: EventRef<'_>, pattern: &Pattern, text: &[u8], out: &mut BatchBuilder) {
-        if self.headers.len() > FEW {
+    pub(super) fn push(
+        &mut self,
+        event: EventRef<'_>,
+        pattern: &Pattern,
+        text: &[u8],
+        out: &mut BatchBuilder,
+    ) {
+        let is_set = |key: &[u8]| self.headers.iter().any(|(_, name)| name == key);
+        if event.headers().any(|(key, _)| is_set(key)) {
             return out.push_with(event, &self.found(pattern, text), None);
         }
-        let mut few = [(&b""[..], &b""[..]); FEW];
-        let mut count = 0;
-        for header in self.each(pattern, text) {
-            few[count] = header;
-            count += 1;
+        self.entries.clear();
+        for (index, name) in self.names.iter().enumerate() {
+            if let Some(range) = self.value(self.headers[index].0, pattern)
+                && range.end <= text.len()
+            {
+                self.entries.add(name, &text[range.start..], range.len());
+            }
         }
-        out.push_with(event, &few[..count], None);
+        self.entries.close();
+        out.push_entries(event, &self.entries);
     }
 }

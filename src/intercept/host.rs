@@ -1,7 +1,7 @@
 //! `host`: the agent's own host on every event (Flume's HostInterceptor).
 
-use super::push_header;
-use crate::event::{BatchBuilder, EventRef};
+use super::{push_header, with_header};
+use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::{StageError, StageResult};
 use crate::say;
 use crate::stage::Interceptor;
@@ -54,6 +54,13 @@ impl Interceptor for Host {
             None => out.push_encoded(event),
         }
         Ok(())
+    }
+
+    fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
+        match &self.host {
+            Some(host) => with_header(batch, &self.host_header, host, self.preserve_existing),
+            None => Ok(batch),
+        }
     }
 }
 

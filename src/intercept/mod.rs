@@ -17,7 +17,7 @@ mod groups;
 mod joda;
 
 use crate::component::{Spec, setting_error};
-use crate::event::{Batch, BatchBuilder, EventRef};
+use crate::event::{Batch, BatchBuilder, Entries, EventRef};
 use crate::exit::StageError;
 use crate::stage::{Interceptor, undecodable};
 use clap::{Args, FromArgMatches};
@@ -72,6 +72,48 @@ fn push_header(event: EventRef<'_>, name: &str, value: &[u8], preserve: bool, ou
     } else {
         out.push_with(event, &[(name.as_bytes(), value)], None);
     }
+}
+
+/// A header set on every event of a batch. The batch itself, not copied, when all have it and `preserve` says
+/// that it stays.
+fn with_header(batch: Batch, name: &str, value: &str, preserve: bool) -> Result<Batch, StageError> {
+    let (name, value) = (name.as_bytes(), value.as_bytes());
+    let entries = Entries::one(name, value);
+    let mut events = batch.events();
+    let (mut unchanged, mut at) = (0, 0);
+    let mut out: Option<BatchBuilder> = None;
+    loop {
+        let (event, old) = match events.usual_finding(name) {
+            Some(found) => found,
+            None => match events.rare_finding(name) {
+                Some(found) => found.map_err(undecodable)?,
+                None => break,
+            },
+        };
+        let keeps = preserve && old.is_some();
+        let out = match &mut out {
+            Some(out) => out,
+            None if keeps => {
+                (unchanged, at) = (unchanged + 1, events.at());
+                continue;
+            }
+            None => {
+                let room = batch.bytes() + entries.room() * batch.len() as usize;
+                let out = out.insert(BatchBuilder::with_room(room));
+                out.push_run(&batch.encoded()[..at], unchanged);
+                out
+            }
+        };
+        match old {
+            None => out.push_entries(event, &entries),
+            Some(_) if keeps => out.push_encoded(event),
+            Some(_) => out.push_with(event, &[(name, value)], None),
+        }
+    }
+    Ok(match out {
+        Some(mut out) => batch.replaced_by(out.finish()),
+        None => batch,
+    })
 }
 
 /// The events of a batch that `keep` wants. The batch itself, not copied, when that is all of them.

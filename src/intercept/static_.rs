@@ -1,6 +1,7 @@
 //! `static`: the same header on every event (Flume's StaticInterceptor).
 
-use crate::event::{BatchBuilder, EventRef};
+use super::{push_header, with_header};
+use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::StageError;
 use crate::stage::Interceptor;
 
@@ -20,14 +21,12 @@ pub struct Static {
 
 impl Interceptor for Static {
     fn intercept(&mut self, event: EventRef<'_>, out: &mut BatchBuilder) -> Result<(), StageError> {
-        let (key, value) = (self.key.as_bytes(), self.value.as_bytes());
-        if event.header(key).is_none() {
-            out.push_appended(event, &[(key, value)], event.body());
-        } else if self.preserve_existing {
-            out.push_encoded(event);
-        } else {
-            out.push_with(event, &[(key, value)], None);
-        }
+        let value = self.value.as_bytes();
+        push_header(event, &self.key, value, self.preserve_existing, out);
         Ok(())
+    }
+
+    fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
+        with_header(batch, &self.key, &self.value, self.preserve_existing)
     }
 }

@@ -84,6 +84,17 @@ fn a_filter_that_keeps_all_copies_nothing() {
 }
 
 #[test]
+fn a_batch_that_has_the_header_already_is_not_copied() {
+    let batch = batch_of(&[
+        Event::new("a").with_header("k", "1"),
+        Event::new("b").with_header("k", ""),
+    ]);
+    let mut made = made(&["static", "--key=k"]);
+    let kept = made.intercept_batch(batch.clone()).unwrap();
+    assert_eq!(kept.encoded().as_ptr(), batch.encoded().as_ptr());
+}
+
+#[test]
 fn a_static_header_is_kept_unless_told() {
     let has = Event::new("b").with_header("k", "old");
     let words = ["static", "--key", "k", "--value", "v"];
@@ -129,9 +140,34 @@ proptest! {
     }
 
     #[test]
+    fn a_header_on_a_batch_is_what_it_is_on_each_event(
+        given in proptest::collection::vec((any::<bool>(), proptest::collection::vec(any::<u8>(), 0..20)), 1..9),
+        words in prop_oneof![
+            Just(&["static", "--key=k"][..]),
+            Just(&["static", "--key=k", "--preserve-existing=false"][..]),
+            Just(&["host", "--host-header=k"][..]),
+            Just(&["host", "--host-header=k", "--preserve-existing"][..]),
+        ],
+    ) {
+        let event = |(has, body): &(bool, Vec<u8>)| match has {
+            true => Event::new(body.clone()).with_header("a", "b").with_header("k", "old"),
+            false => Event::new(body.clone()).with_header("other", "x"),
+        };
+        let events: Vec<_> = given.iter().map(event).collect();
+        let (batch, mut out, mut made) = (batch_of(&events), BatchBuilder::new(), made(words));
+        for event in batch.events() {
+            made.intercept(event.unwrap(), &mut out).unwrap();
+        }
+        let whole = made.intercept_batch(batch).unwrap();
+        let each = out.finish();
+        prop_assert_eq!(whole.encoded(), each.encoded());
+        prop_assert_eq!(whole.len() as usize, events.len());
+    }
+
+    #[test]
     fn a_slab_that_is_no_events_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 1..60)) {
         let batch = Batch::from_encoded(bytes.into(), 3);
-        for words in [&["regex", "(?P<a>x)"][..], &["regex_filter"], &["timestamp"], &["remove_header", "--with-name=a"]] {
+        for words in [&["regex", "(?P<a>x)"][..], &["regex_filter"], &["timestamp"], &["static"], &["remove_header", "--with-name=a"]] {
             let wrong = batch.check().is_err();
             prop_assert_eq!(made(words).intercept_batch(batch.clone()).is_err(), wrong);
         }

@@ -1,9 +1,9 @@
 //! `timestamp`: when an event came, in milliseconds (Flume's TimestampInterceptor).
 
-use super::push_header;
+use super::{push_header, with_header};
 use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::StageError;
-use crate::stage::{Interceptor, undecodable};
+use crate::stage::Interceptor;
 
 /// Set a header to the time now, in milliseconds since 1970.
 #[derive(clap::Args)]
@@ -16,36 +16,25 @@ pub struct Timestamp {
     preserve_existing: bool,
 }
 
-impl Timestamp {
-    fn push(&self, event: EventRef<'_>, now: &str, out: &mut BatchBuilder) {
-        push_header(
-            event,
-            &self.header_name,
-            now.as_bytes(),
-            self.preserve_existing,
-            out,
-        );
-    }
-}
-
 fn now() -> String {
     jiff::Timestamp::now().as_millisecond().to_string()
 }
 
 impl Interceptor for Timestamp {
     fn intercept(&mut self, event: EventRef<'_>, out: &mut BatchBuilder) -> Result<(), StageError> {
-        self.push(event, &now(), out);
+        push_header(
+            event,
+            &self.header_name,
+            now().as_bytes(),
+            self.preserve_existing,
+            out,
+        );
         Ok(())
     }
 
     /// The clock is read once for a batch, whose events pass at one moment.
     fn intercept_batch(&mut self, batch: Batch) -> Result<Batch, StageError> {
-        let now = now();
-        let mut out = BatchBuilder::with_room(batch.bytes() + 64 * batch.len() as usize);
-        for event in batch.events() {
-            self.push(event.map_err(undecodable)?, &now, &mut out);
-        }
-        Ok(batch.replaced_by(out.finish()))
+        with_header(batch, &self.header_name, &now(), self.preserve_existing)
     }
 }
 

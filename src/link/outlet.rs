@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 const COALESCE: usize = 64 << 10;
 /// A payload from here on is written from where it lies.
 const IN_PLACE: usize = 32 << 10;
-/// Size of our pipes: 64 KiB halves the rate, 1 MiB gains nothing and eats the user's quota.
-const PIPE_SIZE: usize = 256 << 10;
 
 /// Where acceptances come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +94,7 @@ impl StreamOutlet {
     /// Open a stream on a descriptor and write its hello.
     pub fn open(fd: OwnedFd, options: OutletOptions, stop: &Stop) -> io::Result<StreamOutlet> {
         if fd::kind(&fd)? == FdKind::Pipe {
-            let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_SIZE);
+            fd::widen_pipe(&fd);
         }
         let acks = Acks::new()?;
         let done = Bell::new()?;

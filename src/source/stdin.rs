@@ -13,9 +13,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Pipes are set to this size: 64 KiB halves the rate, more gains nothing and eats the user's quota.
-const PIPE_SIZE: usize = 256 << 10;
-
 /// Make an event of each line of standard input.
 ///
 /// A line ends with LF; its bytes are kept as they are, also those that are no UTF-8. A line that should be
@@ -78,10 +75,7 @@ impl Stdin {
         let mut start = None;
         match kind {
             FdKind::File => start = rustix::fs::seek(&fd, rustix::fs::SeekFrom::Current(0)).ok(),
-            FdKind::Pipe => {
-                // It works at any size.
-                let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_SIZE);
-            }
+            FdKind::Pipe => fd::widen_pipe(&fd),
             FdKind::Terminal => say::info(
                 to.counters().name(),
                 "reading from the terminal: each line is an event, Ctrl-D on an empty line ends",

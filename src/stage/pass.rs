@@ -6,7 +6,7 @@
 
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
-use crate::fd::PolledFd;
+use crate::fd::{self, PolledFd};
 use crate::metrics::{Count, Counters};
 use crate::stop::Stop;
 use crate::wire::{self, FrameHeader, FrameReader, Got, Hello, Kind, Order};
@@ -87,6 +87,7 @@ impl Pass<'_> {
         output: OwnedFd,
         map: &mut dyn FnMut(Batch) -> Result<Batch, StageError>,
     ) -> StageResult {
+        fd::widen_pipe(&output);
         let mut input = PolledFd::new(input, false);
         input.bell = Some(self.stop.bell().clone());
         // A stage that waits for input learns at once that the next one has gone: so the loss of a taker

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 
 /// Bytes read ahead of the frame that is wanted.
 const READ_AHEAD: usize = 64 << 10;
-
 /// What frames are read from: a reader that can also append to a buffer without filling it with zeros first.
 pub trait Input: Read {
     /// Append at most `most` bytes to `to`; 0 is the end of the input.
@@ -47,6 +46,14 @@ fn check_payload(header: &FrameHeader, payload: &[u8]) -> Result<(), Fault> {
     }
 }
 
+/// A frame with what of it has come.
+struct Partial {
+    header: FrameHeader,
+    slab: Vec<u8>,
+    /// Where the payload begins in the slab: the header may be there, too.
+    start: usize,
+}
+
 /// Reads frames. Not enough bytes yet is a value, and the end of input inside a frame is told apart from
 /// the end between frames.
 pub struct FrameReader<R> {
@@ -57,8 +64,11 @@ pub struct FrameReader<R> {
     ahead: Vec<u8>,
     from: usize,
     to: usize,
-    /// A header whose payload is still coming in, and what has come of it.
-    partial: Option<(FrameHeader, Vec<u8>)>,
+    /// A frame whose payload is still coming in.
+    partial: Option<Partial>,
+    /// Bytes of the last frame with its header, if it was large: its like are read into their slab, header and
+    /// all, and nothing of them is copied. Else 0.
+    large: usize,
     /// Bytes of the input before the frame that comes next.
     at: u64,
 }
@@ -74,6 +84,7 @@ impl<R: Input> FrameReader<R> {
             from: 0,
             to: 0,
             partial: None,
+            large: 0,
             at: 0,
         }
     }
@@ -106,8 +117,16 @@ impl<R: Input> FrameReader<R> {
     /// The next frame.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Got, WireError> {
+        if self.partial.is_none() && self.large > 0 && self.from == self.to {
+            match self.start_large()? {
+                Some(0) => return Ok(Got::Eof),
+                Some(_) => {}
+                None => return Ok(Got::Pending),
+            }
+        }
         if self.partial.is_none() {
             while self.to - self.from < HEADER {
+                self.check_start()?;
                 let fresh = self.fill()?;
                 self.check_start()?;
                 match fresh {
@@ -119,6 +138,7 @@ impl<R: Input> FrameReader<R> {
             }
             let header = self.start_frame()?;
             let length = header.length as usize;
+            self.note_size(length);
             if length <= slab::SMALL_BYTES && length <= self.to - self.from {
                 let payload = &self.ahead[self.from..self.from + length];
                 check_payload(&header, payload).map_err(|fault| self.fault(fault))?;
@@ -127,7 +147,11 @@ impl<R: Input> FrameReader<R> {
                 self.at += (HEADER + length) as u64;
                 return Ok(Got::Frame(Frame { header, payload }));
             }
-            self.partial = Some((header, self.start_payload(length)));
+            self.partial = Some(Partial {
+                header,
+                slab: self.start_payload(length),
+                start: 0,
+            });
         }
         if !self.fill_payload()? {
             return Ok(Got::Pending);
@@ -160,6 +184,46 @@ impl<R: Input> FrameReader<R> {
         Ok(header)
     }
 
+    fn note_size(&mut self, length: usize) {
+        self.large = if length < READ_AHEAD { 0 } else { HEADER + length };
+    }
+
+    /// Begin a frame in a slab of its own. How many bytes came; where they are not the beginning of a large
+    /// frame and nothing else, they are bytes read ahead.
+    fn start_large(&mut self) -> Result<Option<usize>, WireError> {
+        let mut slab = slab::take();
+        slab.reserve(self.large + self.large / 8);
+        // No more, though the slab has room: the writer fills the pipe again while the rest is read.
+        let most = self.large.min(READ_AHEAD);
+        let fresh = match retried(|| self.inner.read_onto(&mut slab, most)) {
+            Ok(Some(fresh)) if fresh > 0 => fresh,
+            nothing => {
+                slab::give(slab);
+                return Ok(nothing?);
+            }
+        };
+        let header = slab.first_chunk::<HEADER>();
+        let header = header.and_then(|bytes| FrameHeader::decode(bytes, self.salt, self.limit).ok());
+        let length = |header: &FrameHeader| header.length as usize;
+        match header.filter(|header| length(header) >= READ_AHEAD && HEADER + length(header) >= fresh) {
+            Some(header) => {
+                self.note_size(length(&header));
+                slab.reserve_exact(HEADER + length(&header) - fresh);
+                self.partial = Some(Partial {
+                    header,
+                    slab,
+                    start: HEADER,
+                });
+            }
+            None => {
+                self.ahead[..fresh].copy_from_slice(&slab);
+                (self.from, self.to) = (0, fresh);
+                slab::give(slab);
+            }
+        }
+        Ok(Some(fresh))
+    }
+
     /// A slab for a payload, with what of it is here.
     fn start_payload(&mut self, length: usize) -> Vec<u8> {
         let mut payload = slab::take();
@@ -172,15 +236,15 @@ impl<R: Input> FrameReader<R> {
 
     /// Read the rest of a payload straight into its slab; false if the reader would block.
     fn fill_payload(&mut self) -> Result<bool, WireError> {
-        let Some((header, payload)) = &mut self.partial else {
+        let Some(Partial { header, slab, start }) = &mut self.partial else {
             return Ok(true);
         };
         let want = header.length as usize;
-        while payload.len() < want {
-            let left = want - payload.len();
-            match retried(|| self.inner.read_onto(payload, left))? {
+        while slab.len() < *start + want {
+            let left = *start + want - slab.len();
+            match retried(|| self.inner.read_onto(slab, left))? {
                 Some(0) => {
-                    let have = payload.len();
+                    let have = slab.len() - *start;
                     return Err(self.cut(HEADER + have, HEADER + want));
                 }
                 Some(_) => {}
@@ -191,20 +255,20 @@ impl<R: Input> FrameReader<R> {
     }
 
     fn finish_frame(&mut self) -> Result<Got, WireError> {
-        let Some((header, payload)) = self.partial.take() else {
+        let Some(Partial { header, slab, start }) = self.partial.take() else {
             return Ok(Got::Pending);
         };
-        check_payload(&header, &payload).map_err(|fault| self.fault(fault))?;
-        self.at += (HEADER + payload.len()) as u64;
-        let payload = slab::freeze(payload);
+        check_payload(&header, &slab[start..]).map_err(|fault| self.fault(fault))?;
+        self.at += (HEADER + slab.len() - start) as u64;
+        let payload = slab::freeze(slab).slice(start..);
         Ok(Got::Frame(Frame { header, payload }))
     }
 
     /// After a fault: go on at the next frame whose header is whole. Says how many bytes were passed over,
     /// `None` if no frame follows. For files only; a live stream stops at its first fault.
     pub fn skip_to_next(&mut self) -> Result<Option<u64>, WireError> {
-        if let Some((_, payload)) = self.partial.take() {
-            slab::give(payload);
+        if let Some(partial) = self.partial.take() {
+            slab::give(partial.slab);
         }
         let mut skipped = 0u64;
         loop {

@@ -108,6 +108,46 @@ proptest! {
     }
 
     #[test]
+    fn large_and_small_frames_behind_each_other_come_back_whole(
+        lengths in proptest::collection::vec(prop_oneof![0usize..300, 60_000usize..70_000, 0usize..400_000], 1..7),
+        sizes in proptest::collection::vec(prop_oneof![1usize..90, 40_000usize..500_000], 1..4),
+        flip in proptest::option::of(any::<prop::sample::Index>()),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+    ) {
+        let batches: Vec<_> = lengths.iter().map(|length| batch_of(&[vec![b'x'; *length]])).collect();
+        let mut bytes = stream(&batches, Compression::None);
+        if let Some(at) = flip {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1;
+        }
+        let end = cut.map_or(bytes.len(), |cut| cut.index(bytes.len()));
+        let pieces = Pieces { bytes: &bytes[..end], sizes, turn: 0 };
+        let mut found = FrameReader::new(pieces, LIMIT);
+        loop {
+            // A new reader has seen no large frame before.
+            let at = found.at();
+            let mut expected = FrameReader::salted(&bytes[at as usize..end], LIMIT, 0, at);
+            let next = match found.next() {
+                Ok(Got::Pending) => continue,
+                next => next,
+            };
+            match (next, expected.next()) {
+                (Ok(Got::Frame(found)), Ok(Got::Frame(expected))) => {
+                    prop_assert_eq!(found.header, expected.header);
+                    prop_assert_eq!(found.payload, expected.payload);
+                }
+                (Ok(Got::Eof), Ok(Got::Eof)) => break,
+                (Err(found), Err(expected)) => {
+                    prop_assert_eq!(found.to_string(), expected.to_string());
+                    break;
+                }
+                (found, expected) => prop_assert!(false, "{:?} and {:?}", found.is_ok(), expected.is_ok()),
+            }
+            prop_assert_eq!(found.at(), expected.at());
+        }
+    }
+
+    #[test]
     fn flipped_bit_is_found(at: prop::sample::Index, bit in 0u32..8) {
         let mut bytes = stream(&[batch_of(&[b"one".to_vec(), b"two".to_vec()])], Compression::None);
         let at = at.index(bytes.len());

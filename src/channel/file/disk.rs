@@ -40,6 +40,8 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// A file to read only.
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// A file to write over that is there.
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// A directory and those above it, where they are missing.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory.
@@ -131,6 +133,10 @@ impl Disk for RealDisk {
 
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(File::open(path)?))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(File::options().read(true).write(true).open(path)?))
     }
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {

@@ -6,6 +6,7 @@ use super::disk::DiskFile;
 use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
 use super::segment::{self, Ready, Totals};
+use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub struct Lane {
     step: u64,
     /// When the segment was made, by the clock of the wall.
     created: u64,
+    /// Bytes that it shall have at most.
+    most: u64,
 }
 
 /// Puts that were written together and are not published yet.
@@ -66,18 +69,28 @@ impl Room {
     }
 }
 
-/// Room in a new segment.
-pub fn room_of_new(core: &Core) -> Room {
+/// Frames that a new segment of so many bytes may have: a small one has a small index.
+fn cap_of_new(core: &Core, most: u64) -> u32 {
+    let all = segment::cap_for(core.config.segment_bytes);
+    match most < core.config.segment_bytes {
+        true => segment::cap_for(most / 8).min(all),
+        false => all,
+    }
+}
+
+/// Room in a new segment of so many bytes.
+pub fn room_of_new(core: &Core, most: u64) -> Room {
     Room {
-        bytes: core.config.segment_bytes.saturating_sub(segment::HEAD),
-        frames: segment::cap_for(core.config.segment_bytes) as usize,
+        bytes: most.saturating_sub(segment::HEAD),
+        frames: cap_of_new(core, most) as usize,
     }
 }
 
 impl Lane {
-    /// Make a segment. The index comes first, so that whoever sees the segment of a living putter finds it;
-    /// the segment counts when its name is synced, and only then is anything put into it.
-    pub fn create(core: &Core) -> Result<Lane, ChannelError> {
+    /// Make a segment of at most so many bytes, in which `frames` find room. The index comes first, so that
+    /// whoever sees the segment of a living putter finds it; the segment counts when its name is synced, and only
+    /// then is anything put into it.
+    pub fn create(core: &Core, most: u64, frames: usize) -> Result<Lane, ChannelError> {
         let numbers = core.place.numbers();
         let number = core
             .table
@@ -86,11 +99,25 @@ impl Lane {
         let dir = (number % core.place.data.len() as u64) as usize;
         let path = core.place.segment(dir, number);
         let index_path = core.table.index_path(number);
-        let index = make_index(core, number, &index_path)
+        let spare = match core.config.sync {
+            Sync::Always => spare::take(core, dir),
+            _ => None,
+        };
+        let again_bytes = spare.as_ref().map(Spare::bytes);
+        let cap = match again_bytes {
+            Some(bytes) => segment::cap_for(bytes),
+            None => cap_of_new(core, most),
+        };
+        let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
+        let index = make_index(core, number, cap, &index_path)
             .map_err(|error| failed("make the index", &index_path, &error))?;
         let created = core.disk.clock_ms();
-        let made = check_free(core, &path, FIRST_STEP)
-            .and_then(|()| make_file(core, dir, &path, &segment::head(number, index.cap(), created)));
+        let flags = spare.as_ref().map_or(0, |_| segment::RECYCLED);
+        let head = segment::head(number, cap, created, flags);
+        let made = match spare {
+            Some(spare) => spare.become_segment(core, dir, &path, &head),
+            None => check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, &path, &head)),
+        };
         let file = made.inspect_err(|_| {
             let _ = std::fs::remove_file(&index_path);
         })?;
@@ -110,10 +137,16 @@ impl Lane {
             at: segment::HEAD,
             frames: 0,
             amount: Amount::default(),
-            reserved: segment::HEAD,
+            reserved: again_bytes.unwrap_or(segment::HEAD),
             step: FIRST_STEP,
             created,
+            most: again_bytes.unwrap_or(most),
         })
+    }
+
+    /// Bytes that it shall have at most.
+    pub fn most(&self) -> u64 {
+        self.most
     }
 
     /// What is published and synced through it.
@@ -133,7 +166,7 @@ impl Lane {
             return Room::default();
         }
         Room {
-            bytes: core.config.segment_bytes.saturating_sub(self.at),
+            bytes: self.most.saturating_sub(self.at),
             frames: (self.segment.index.cap() - self.frames) as usize,
         }
     }
@@ -160,7 +193,9 @@ impl Lane {
                     return Ok(());
                 }
                 Err(error) if upto == end => return Err(error),
-                Err(_) => {}
+                Err(_) => {
+                    spare::give_up(core);
+                }
             }
         }
         Ok(())
@@ -280,11 +315,11 @@ impl Segment {
     }
 }
 
-fn make_index(core: &Core, number: u64, path: &Path) -> io::Result<Index> {
+fn make_index(core: &Core, number: u64, cap: u32, path: &Path) -> io::Result<Index> {
     let hidden = core.table.private_path();
     let maker = Maker {
         number,
-        cap: segment::cap_for(core.config.segment_bytes),
+        cap,
         owner: core.table.me(),
     };
     let made =

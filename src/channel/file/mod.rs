@@ -20,13 +20,14 @@
 //! | skip (`tools`) | alone; claim words to accepted, the log says so and is synced, then drained segments go | each frame is either skipped or still waits; a second run skips the rest |
 //! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
 //! | repair (`tools`) | alone; good frames are put into a new segment, synced; the old ones accepted and logged; the segment to the quarantine | a crash in between brings frames twice, and loses none |
-//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether the segment still has a name | the first link wins; only segments that are about to be read are scanned |
+//! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
+//! | index lost (`recover`) | scan that one segment, mark what the logs say, link; then look whether its name still leads to it | the first link wins; only segments that are about to be read are scanned |
 //!
 //! Nobody appends to a segment that it did not make itself, so that no tail is ever cut under a reader, and
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
 //! Layers, each knowing only those before it: `shm` and `disk`, `index` and `segment`, `place` and
-//! `table`, `accept` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
 mod attached;
@@ -46,6 +47,7 @@ mod registry;
 mod segment;
 pub mod settings;
 mod shm;
+mod spare;
 mod table;
 mod take;
 pub mod tools;
@@ -253,6 +255,10 @@ impl FileChannel {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
+        if role != Role::Take && inner.core.config.sync == Sync::Always {
+            inner.core.table.want_spares(spare::WANTED);
+        }
+        spare::clear(&inner.core);
         Inner::start(&inner, lease)?;
         let parts = parts::Parts::default();
         Ok(Arc::new(FileChannel { parts, inner }))
@@ -392,6 +398,10 @@ impl Inner {
                 this.released();
                 Ok(None)
             }
+            Ok(Read::Lost) => {
+                this.released();
+                Ok(None)
+            }
             Ok(Read::Damaged(what)) => {
                 claimed.opened.index.set_damaged();
                 (this.core.report)(&format!("{what}; the segment goes to the quarantine"));
@@ -435,6 +445,8 @@ impl Drop for Inner {
         if self.role != Role::Put || self.expired() > 0 {
             self.log.close(&self.core);
         }
+        self.core.table.want_spares(0);
+        spare::clear(&self.core);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::channel::ChannelError;
 use crate::event::Batch;
 use crate::wire;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 const GROUP_BYTES: u64 = 8 << 20;
 /// So many bytes are written while others are synced; fewer wait, so that more come together.
 const EARLY_BYTES: u64 = 128 << 10;
+/// Bytes of the first segment where drained ones are used again.
+const FIRST_BYTES: u64 = 4 << 20;
 /// Bytes that one put may have: offsets in a segment have 32 bits.
 const PUT_BYTES: u64 = 1 << 30;
 /// How often somebody looks again for room that no bell tells of.
@@ -86,6 +89,8 @@ pub struct Putter {
     turn: Mutex<()>,
     /// What is admitted and not published yet.
     reserved: Mutex<Amount>,
+    /// Bytes of the next segment that is made anew.
+    next_bytes: AtomicU64,
 }
 
 /// What a panic elsewhere leaves is whole: nothing is left half done under these locks.
@@ -194,7 +199,7 @@ impl Putter {
         let mut lane = lock(&self.lane);
         self.retire(core, &mut lane, &mut turn);
         let jobs = self.take_group(core, &lane);
-        let written = write_group(core, &mut lane, &jobs);
+        let written = self.write_group(core, &mut lane, &jobs);
         let turn = turn.unwrap_or_else(|| lock(&self.turn));
         drop(lane);
         self.hand_over();
@@ -210,6 +215,40 @@ impl Putter {
                 *lock(&job.failure) = Some(again(failure));
             }
             job.set(Turn::Done);
+        }
+    }
+
+    fn write_group(
+        &self,
+        core: &Core,
+        lane: &mut Option<Lane>,
+        jobs: &[Arc<Job>],
+    ) -> Result<Group, ChannelError> {
+        let bytes = jobs.iter().map(|job| job.room.bytes).sum();
+        let frames = jobs.iter().map(|job| job.room.frames).sum();
+        let open = match lane {
+            Some(open) => open,
+            None => {
+                let most = self.next_bytes(core);
+                let made = Lane::create(core, most, frames)?;
+                if made.most() == most {
+                    self.next_bytes.store(most.saturating_mul(2), Ordering::Relaxed);
+                }
+                lane.insert(made)
+            }
+        };
+        open.reserve(core, bytes)?;
+        let puts: Vec<&[Ready]> = jobs.iter().map(|job| &job.frames[..]).collect();
+        open.write(core, &puts)
+    }
+
+    /// Bytes of the next segment that is made anew. Where drained ones are used again, the first are small,
+    /// so that there are some soon; each is twice the one before, so that a backlog is not cut into many.
+    fn next_bytes(&self, core: &Core) -> u64 {
+        let most = core.config.segment_bytes;
+        match core.config.sync {
+            Sync::Always => self.next_bytes.load(Ordering::Relaxed).max(FIRST_BYTES).min(most),
+            _ => most,
         }
     }
 
@@ -266,7 +305,7 @@ impl Putter {
         let mut queue = lock(&self.queue);
         let mut room = match lane {
             Some(lane) => lane.room(core),
-            None => room_of_new(core),
+            None => room_of_new(core, self.next_bytes(core)),
         };
         room.bytes = room.bytes.min(GROUP_BYTES);
         let mut group = Vec::new();
@@ -306,17 +345,6 @@ impl Putter {
             lane.segment().seal(core);
         }
     }
-}
-
-fn write_group(core: &Core, lane: &mut Option<Lane>, jobs: &[Arc<Job>]) -> Result<Group, ChannelError> {
-    let bytes = jobs.iter().map(|job| job.room.bytes).sum();
-    let open = match lane {
-        Some(open) => open,
-        None => lane.insert(Lane::create(core)?),
-    };
-    open.reserve(core, bytes)?;
-    let puts: Vec<&[Ready]> = jobs.iter().map(|job| &job.frames[..]).collect();
-    open.write(core, &puts)
 }
 
 fn amount_of(batches: &[Batch]) -> Amount {

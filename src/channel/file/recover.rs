@@ -8,8 +8,10 @@ use super::disk::DiskFile;
 use super::index::{ACCEPTED, Amount, Index, Maker};
 use super::place::failed;
 use super::segment::{self, Head, Scan};
+use super::spare;
 use crate::channel::ChannelError;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
@@ -52,14 +54,17 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
         if let Some(index) = existing(core, &*file, number).map_err(told)? {
             return Ok(Some(Opened::new(index, file)));
         }
-        match build(core, dir, &*file, number) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && core.drop_ballast() => continue,
+        let scan = match build(core, &*file, number) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && make_room(core) => continue,
             other => other.map_err(told)?,
-        }
-        // Deleted just before: what we made would give it out once more.
-        if !file.identity().map_err(told)?.1 {
+        };
+        // Put away just before: what we made would give it out once more.
+        if !is_there(core, &path, &*file).map_err(told)? {
             let _ = std::fs::remove_file(core.table.index_path(number));
             return Ok(None);
+        }
+        if let Some(scan) = scan {
+            tell(core, dir, number, &scan);
         }
         core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
     }
@@ -68,6 +73,20 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
         path.display(),
         core.place.checkpoint.display()
     )))
+}
+
+/// A full disk has room again.
+fn make_room(core: &Core) -> bool {
+    spare::give_up(core) || core.drop_ballast()
+}
+
+/// The path still leads to this file. A name that is left never comes back, so it is the segment that it was.
+pub fn is_there(core: &Core, path: &Path, file: &dyn DiskFile) -> io::Result<bool> {
+    match core.disk.open_to_read(path) {
+        Ok(now) => Ok(now.identity()?.0 == file.identity()?.0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The index that is there, if it is one of this very file.
@@ -98,8 +117,8 @@ fn remove_orphan(core: &Core, number: u64) {
     }
 }
 
-/// Make an index from the segment and the logs of acceptances.
-fn build(core: &Core, dir: usize, file: &dyn DiskFile, number: u64) -> io::Result<()> {
+/// Make an index from the segment and the logs of acceptances; what was found, unless somebody else made it.
+fn build(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<Scan>> {
     let head = segment::read_head(file, number)?;
     let mut scan = segment::scan(file, number, head.cap, segment::HEAD, 0)?;
     look_for_loss(&head, &mut scan);
@@ -120,11 +139,9 @@ fn build(core: &Core, dir: usize, file: &dyn DiskFile, number: u64) -> io::Resul
     });
     let _ = std::fs::remove_file(&hidden);
     match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        other => other?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        other => other.map(|()| Some(scan)),
     }
-    tell(core, dir, number, &scan);
-    Ok(())
 }
 
 /// What a scan cannot see by itself: a head that is no head, and frames that are missing at the end.
@@ -141,6 +158,9 @@ pub fn look_for_loss(head: &Head, scan: &mut Scan) {
             totals.frames - found,
             totals.frames
         ));
+    }
+    if head.recycled {
+        scan.torn = None;
     }
 }
 
@@ -216,7 +236,12 @@ pub fn salvage(number: u64, opened: &Opened) -> io::Result<()> {
 pub fn dispose(core: &Core, dir: usize, number: u64, index: &Index) {
     let path = core.place.segment(dir, number);
     let gone = match index.is_damaged() {
-        false => core.disk.unlink(&path),
+        false => match spare::keep(core, dir, number) {
+            Ok(true) => Ok(()),
+            Ok(false) => core.disk.unlink(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+            Err(_) => core.disk.unlink(&path),
+        },
         true => quarantine(core, dir, number),
     };
     match gone {

@@ -57,16 +57,19 @@ fn checked(mut bytes: Vec<u8>, number: u64) -> Vec<u8> {
 
 /// The head of a new segment: magic, version, frames that it may have, when it was made (milliseconds since
 /// 1970, 0 if that is not known), flags; then its number and the checksum.
-pub fn head(number: u64, cap: u32, created: u64) -> Vec<u8> {
+pub fn head(number: u64, cap: u32, created: u64, flags: u32) -> Vec<u8> {
     let mut bytes = HEAD_MAGIC.to_vec();
     bytes.extend_from_slice(&super::place::VERSION.to_le_bytes());
     bytes.extend_from_slice(&cap.to_le_bytes());
     bytes.extend_from_slice(&created.to_le_bytes());
-    bytes.extend_from_slice(&0u32.to_le_bytes());
+    bytes.extend_from_slice(&flags.to_le_bytes());
     let mut bytes = checked(bytes, number);
     bytes.resize(HEAD as usize, 0);
     bytes
 }
+
+/// Flag of a head: the file was another segment before, and what stands behind the last frame is that one's.
+pub const RECYCLED: u32 = 1;
 
 /// What a segment says of itself when nobody appends any more: so that counting does not need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub struct Head {
     pub cap: u32,
     /// When it was made, in milliseconds since 1970; 0 if that is not known.
     pub created: u64,
+    /// Written over another segment: bytes behind the last frame are no torn write.
+    pub recycled: bool,
     /// Its totals, if it was sealed.
     pub totals: Option<Totals>,
 }
@@ -126,6 +131,7 @@ pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
             MOST_FRAMES
         },
         created: if whole { u64_at(16) } else { 0 },
+        recycled: whole && u32_at(24) & RECYCLED != 0,
         totals,
     })
 }
@@ -438,7 +444,7 @@ mod tests {
     /// A segment of four groups: one put of one frame, one of three, and two puts of one frame each.
     fn sample(dir: &std::path::Path) -> (Arc<dyn DiskFile>, Vec<Entry>) {
         let file = RealDisk.create(&dir.join("s")).unwrap();
-        file.write_at(&mut [IoSlice::new(&head(7, 100, 77_000))], 0)
+        file.write_at(&mut [IoSlice::new(&head(7, 100, 77_000, 0))], 0)
             .unwrap();
         let ready = |text: &str| {
             let (header, payload) = wire::batch_frame(

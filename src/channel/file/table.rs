@@ -44,6 +44,7 @@ pub(super) const IN_PID: usize = 16;
 const IN_EVENTS: usize = 24;
 const IN_BYTES: usize = 32;
 pub(super) const IN_ROLE: usize = 40;
+const IN_SPARES: usize = 48;
 
 /// Our slot in the table of a channel; free again when this is dropped, or the process ends.
 pub struct Table {
@@ -106,7 +107,7 @@ impl Table {
         })?;
         // All slots are ours: the dead must not seem alive by our locks.
         for slot in 1..SLOTS {
-            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES] {
+            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES, IN_SPARES] {
                 table.in_slot(slot, field).store(0, Ordering::SeqCst);
             }
         }
@@ -155,6 +156,7 @@ impl Table {
     fn register(&mut self, role: Role) {
         self.renew();
         self.set_reserved(Amount::default());
+        self.want_spares(0);
         let pid = u64::from(std::process::id());
         self.in_slot(self.slot, IN_PID).store(pid, Ordering::SeqCst);
         self.in_slot(self.slot, IN_ROLE)
@@ -276,6 +278,18 @@ impl Table {
         make_mark(place, disk, mark)?;
         self.map.word(AT_DURABLE).store(mark, Ordering::SeqCst);
         Ok(mark)
+    }
+
+    /// How many drained segments we would like to find.
+    pub fn want_spares(&self, count: u64) {
+        self.in_slot(self.slot, IN_SPARES).store(count, Ordering::SeqCst);
+    }
+
+    /// How many drained segments all living putters would like to find.
+    pub fn spares_wanted(&self) -> u64 {
+        let wanted = |slot: &usize| self.in_slot(*slot, IN_SPARES).load(Ordering::SeqCst);
+        let asking = (0..SLOTS).filter(|slot| wanted(slot) > 0 && self.is_held(*slot));
+        asking.map(|slot| wanted(&slot)).sum()
     }
 
     /// A segment number that was never used and, once this returns, never will be again: it lies below a

@@ -211,6 +211,8 @@ pub enum Read {
     Batch(Batch),
     /// It is older than it may be.
     Expired,
+    /// While this process was stopped others have taken it, and the segment is another one by now.
+    Lost,
     /// It cannot be read, now or ever.
     Damaged(String),
 }
@@ -223,6 +225,10 @@ pub fn read(core: &Core, claimed: &Claimed) -> Result<Read, ChannelError> {
         Ok((header, _)) if is_expired(core, claimed, header.since) => Ok(Read::Expired),
         Ok((_, batch)) => Ok(Read::Batch(batch)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let word = claimed.opened.index.claim(frame).load(Ordering::SeqCst);
+            if word != claimed.word {
+                return Ok(Read::Lost);
+            }
             let what = format!(
                 "frame {frame} of segment {number} in {}, at byte {}, is lost: {error}",
                 core.place.directory.display(),

@@ -103,6 +103,10 @@ impl Disk for Failing {
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.file(path, RealDisk.open_to_read(path)?))
     }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(path, RealDisk.open_to_write(path)?))
+    }
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         RealDisk.make_dir(path)
     }

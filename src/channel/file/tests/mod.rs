@@ -3,6 +3,7 @@
 mod failing;
 mod one_process;
 mod processes;
+mod recycling;
 mod speed;
 mod tools;
 

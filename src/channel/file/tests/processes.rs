@@ -77,13 +77,17 @@ fn child() {
     let parts: Vec<&str> = told.split('|').collect();
     let (act, name) = (parts[0], parts[1]);
     let config = Config {
-        sync: Sync::Never,
+        // Segments are made of drained ones only where each put is synced.
+        sync: match act {
+            "put synced" => Sync::Always,
+            _ => Sync::Never,
+        },
         segment_bytes: 256 << 10,
         report: Arc::new(|text| say(&format!("report {text}"))),
         ..Config::new(parts[2])
     };
     match act {
-        "put" => put_for_ever(config, name),
+        "put" | "put synced" => put_for_ever(config, name),
         "take" => take_for_ever(config, name),
         "hold" => hold(config),
         "die in sync" => die_in_sync(config),
@@ -176,6 +180,9 @@ impl Disk for Deadly {
     }
     fn open_to_read(&self, path: &Path) -> std::io::Result<Arc<dyn DiskFile>> {
         RealDisk.open_to_read(path)
+    }
+    fn open_to_write(&self, path: &Path) -> std::io::Result<Arc<dyn DiskFile>> {
+        RealDisk.open_to_write(path)
     }
     fn make_dir(&self, path: &Path) -> std::io::Result<()> {
         RealDisk.make_dir(path)
@@ -299,6 +306,15 @@ fn stopped_taker_that_wakes_up_cannot_accept_what_was_given_to_another() {
 /// Runs putters and takers, kills one after the other, and compares what was acknowledged with what came.
 #[test]
 fn putters_and_takers_that_are_killed_lose_nothing_and_accept_nothing_twice() {
+    kill_again_and_again("put");
+}
+
+#[test]
+fn the_same_where_drained_segments_are_written_over() {
+    kill_again_and_again("put synced");
+}
+
+fn kill_again_and_again(put: &str) {
     let bench = Bench::new();
     drop(bench.open());
     let mut acknowledged = Vec::new();
@@ -307,7 +323,7 @@ fn putters_and_takers_that_are_killed_lose_nothing_and_accept_nothing_twice() {
     let rounds = std::env::var("FLUME_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap());
     for round in 0..rounds {
         let putters: Vec<_> = (0..2)
-            .map(|n| Actor::start(&bench, "put", &format!("{round}-{n}")))
+            .map(|n| Actor::start(&bench, put, &format!("{round}-{n}")))
             .collect();
         let takers: Vec<_> = (0..2)
             .map(|n| Actor::start(&bench, "take", &format!("t{round}-{n}")))

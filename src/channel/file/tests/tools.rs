@@ -84,7 +84,7 @@ fn age_is_unknown_where_a_segment_does_not_say_when_it_was_made() {
     left(&bench);
     let path = &bench.segments()[0];
     let file = std::fs::File::options().write(true).open(path).unwrap();
-    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0), 0)
+    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0, 0), 0)
         .unwrap();
     assert_eq!(status(&bench.directory).unwrap().oldest_age_ms, None);
     assert_eq!(listed(&bench)[0].age_ms, None);
@@ -284,7 +284,7 @@ fn long_ago(bench: &Bench) {
     for path in bench.segments() {
         let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let file = std::fs::File::options().write(true).open(path).unwrap();
-        let head = segment::head(number, segment::cap_for(64 << 10), 1000);
+        let head = segment::head(number, segment::cap_for(64 << 10), 1000, 0);
         file.write_all_at(&head[..512], 0).unwrap();
     }
 }
@@ -323,7 +323,7 @@ fn nothing_is_dropped_without_the_word_or_when_its_age_is_unknown() {
         .write(true)
         .open(&bench.segments()[0])
         .unwrap();
-    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0), 0)
+    file.write_all_at(&segment::head(1, segment::cap_for(64 << 10), 0, 0), 0)
         .unwrap();
     let channel = FileChannel::open(forgetful(&bench), Role::Both).unwrap();
     assert_eq!(drain(&channel), ["a", "b", "c"]);
