@@ -7,17 +7,17 @@ use crate::surroundings::skipped;
 
 const EVENTS: u64 = 60_000;
 
-/// In bash, whose end is that of all that it started, with the file system mounted at `disk`: fill it, drain it with no byte free, and let the source
-/// go on to its end. Exit statuses from 90 on say what did not work.
+/// In bash, whose end is that of all that it started, with the file system mounted at `disk`: fill it, drain it
+/// with no byte free, and let the source go on to its end. Exit statuses from 90 on say what did not work.
 const SCRIPT: &str = r#"
     pad=$(printf '%0500d' 0)
     soon() { for _ in {1..1500}; do "$@" && return; sleep 0.02; done; exit 91; }
-    full() { grep -q 'No space left on device' put.log; }
+    full() { grep -q -e 'No space left on device' -e 'have to stay free' put.log; }
 
     { flume source seq --batch-size 100 --total-events EVENTS --summary json 2>source.log
       echo $? > source.status; } |
         flume intercept static --key pad --value "$pad" |
-        flume channel file disk/spool --put --max-file-size 1MiB --minimum-required-space 0 --keep-alive 1 2>put.log &
+        flume channel file disk/spool --put --max-file-size 1MiB --minimum-required-space 1MiB --keep-alive 1 2>put.log &
     soon full
     # What the channel left: there is not a byte more.
     cat /dev/zero >disk/filler 2>/dev/null
@@ -49,7 +49,7 @@ fn fill(mount: &str, namespace: &str) {
         .counts(1, "accepted", EVENTS);
     let said = std::fs::read_to_string(ended.path("full.log")).unwrap();
     assert!(
-        said.contains("channel file: cannot ") && said.contains("trying again"),
+        said.contains("channel file: ") && said.contains("trying again"),
         "{said}"
     );
     let parts = ["first.flm", "second.flm", "third.flm"].map(|name| bodies_in(&ended.path(name)));
