@@ -3,8 +3,9 @@
 use super::Config;
 use super::accept::Accepted;
 use super::disk::Disk;
-use super::place::Place;
+use super::place::{Place, unusable};
 use super::table::Table;
+use crate::channel::ChannelError;
 use std::sync::Arc;
 
 /// Called with a sentence about something that a person may want to know.
@@ -49,6 +50,23 @@ impl Core {
             .data
             .iter()
             .try_for_each(|path| self.disk.sync_dir(path))
+    }
+
+    /// The directory was not removed under us.
+    pub fn check_there(&self) -> Result<(), ChannelError> {
+        match self.table.is_there() {
+            true => Ok(()),
+            false => Err(self.removed()),
+        }
+    }
+
+    /// What to say when it was.
+    pub fn removed(&self) -> ChannelError {
+        unusable(format!(
+            "{} was removed while this process used it, what is put into it now would be lost; start again to \
+             make it anew",
+            self.place.directory.display()
+        ))
     }
 
     /// The putter in whose index this stands may still append.

@@ -346,6 +346,27 @@ impl Index {
         self.is_sealed() && self.first() == self.committed()
     }
 
+    /// What it says can be: no more frames than there is room for, each behind the one before. Holds also while
+    /// others use it.
+    pub fn is_sound(&self) -> bool {
+        // In this order: both only grow, the first never over the other.
+        let (first, committed) = (self.get(AT_FIRST), self.get(AT_COMMITTED));
+        if committed > u64::from(self.cap) || first > committed {
+            return false;
+        }
+        let (mut end, mut behind_gap) = (super::segment::HEAD, false);
+        (0..committed as u32).map(|frame| self.entry(frame)).all(|entry| {
+            let is_gap = entry == Entry::default();
+            let start = u64::from(entry.offset);
+            let fits = entry.length > 0 && (start == end || behind_gap && start > end);
+            if !is_gap {
+                end = start + crate::wire::HEADER as u64 + u64::from(entry.length);
+            }
+            behind_gap = is_gap;
+            is_gap || fits
+        })
+    }
+
     /// Where the next frame goes.
     pub fn end(&self) -> u64 {
         let entries = (0..self.committed()).rev().map(|frame| self.entry(frame));

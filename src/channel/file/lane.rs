@@ -7,15 +7,18 @@ use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
 use super::rigged::{Bug, planted};
 use super::segment::{self, Ready, Totals};
+use super::shm::now_ns;
 use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
+/// How often is looked whether the segment is still there, where nothing is synced.
+const LOOK_NS: u64 = 20_000_000;
 
 /// Nothing is put into a segment that is so many milliseconds old (24 days).
 const OLDEST: u32 = u32::MAX / 2;
@@ -32,6 +35,8 @@ pub struct Segment {
     spent: AtomicBool,
     /// Something was published and not synced yet.
     unsynced: AtomicBool,
+    /// When it was last looked whether it is still there.
+    looked_ns: AtomicU64,
     /// Frames that have to be on the disk.
     synced: AtomicU32,
 }
@@ -96,12 +101,13 @@ impl Lane {
     /// whoever sees the segment of a living putter finds it; the segment counts when its name is synced, and only
     /// then is anything put into it.
     pub fn create(core: &Core, most: u64, frames: usize) -> Result<Lane, ChannelError> {
+        core.check_there()?;
         let numbers = core.place.numbers();
         let number = core
             .table
             .draw_number(&core.place, &*core.disk)
             .map_err(|error| failed("set segment numbers aside in", &numbers, &error))?;
-        let dir = (number % core.place.data.len() as u64) as usize;
+        let dir = core.place.dir_of(number);
         let path = core.place.segment(dir, number);
         let index_path = core.table.index_path(number);
         let spare = match core.config.sync {
@@ -148,6 +154,7 @@ impl Lane {
             broken: AtomicBool::new(false),
             spent: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
+            looked_ns: AtomicU64::new(0),
             synced: AtomicU32::new(0),
         };
         Ok(Lane {
@@ -291,6 +298,7 @@ impl Group {
             }
             return Err(failed("sync", &segment.path, &error));
         }
+        segment.check_there(core)?;
         self.publish(core);
         Ok(())
     }
@@ -314,6 +322,23 @@ impl Group {
 }
 
 impl Segment {
+    /// The file still has a name: what is written to one without goes nowhere. Looked at before each answer that
+    /// promises something, otherwise now and then.
+    fn check_there(&self, core: &Core) -> Result<(), ChannelError> {
+        let (now, last) = (now_ns(), self.looked_ns.load(Ordering::Relaxed));
+        if core.config.sync != Sync::Always && now < last + LOOK_NS {
+            return Ok(());
+        }
+        self.looked_ns.store(now, Ordering::Relaxed);
+        match self.file.identity() {
+            Ok((_, false)) => {
+                self.broken.store(true, Ordering::SeqCst);
+                Err(core.removed())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Nothing more may be written to it.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst) || self.spent.load(Ordering::SeqCst)

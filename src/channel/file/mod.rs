@@ -8,15 +8,17 @@
 //! | what | in this order | why it is safe |
 //! |---|---|---|
 //! | marker | the directory, sync of those above it, hidden file, sync, link, sync of the directory (by whoever finds a marker, too); only then anything else | a directory without a marker is empty or somebody else's; one with a marker has a durable name |
+//! | attach (`table`) | a slot's lock, then a look at the door; alone: the door's lock, then a look at the slots, then a table of another mount is renamed away and made anew | one of the two sees the other and lets go; where somebody lives the table is right, where nobody does it can be rebuilt |
 //! | number (`table`) | the name `hi/<n + 1024>`, sync of `hi`, then the numbers below it are used | names cannot tear; a lower name that comes late changes nothing; no position repeats in any life |
 //! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
-//! | put (`put`) | one write, fdatasync, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
+//! | put (`put`) | one write, fdatasync, a look whether the file still has a name, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
 //! | failed sync or write | cut off at `committed`, sync that, totals, seal, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
 //! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, syncs, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same; it may have died before its sync, and what is given out must not become half a put by a power cut |
 //! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
 //! | accept (`accept`) | swap of exactly the word; every 100 ms the log says what the *table* says | a killed taker's acceptances stand in the table and are logged by others; a power cut repeats at most the last 100 ms |
 //! | delete | sealed and all accepted: segment first, index second | the other way round a late taker would make the index anew, all waiting |
+//! | index without a segment (`recover`) | its putter is dead, and then there is still no segment: removed at the next attach | the dead make no segment; the other way round one that was made in between would lose its index |
 //! | recycle (`spare`) | instead of the deletion: a rename; then private name, sync of the directory, new head, sync, new name, sync of the directory | no power cut brings an earlier name back over another content; stale frames fail the salt of the new number |
 //! | skip (`tools`) | alone; claim words to accepted, the log says so and is synced, then drained segments go | each frame is either skipped or still waits; a second run skips the rest |
 //! | rewind (`tools`) | alone; one log with all that still counts, sync, sync of the directory; the other logs go, sync; the indexes go | logs only add up: what must stay accepted stands in the new log before an old one goes; what waits is never lost |
@@ -30,7 +32,7 @@
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
 //! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
-//! `place` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! `place`, `mount` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
 
 mod accept;
 mod attached;
@@ -41,6 +43,7 @@ mod disk;
 mod expire;
 mod index;
 mod lane;
+mod mount;
 mod needless;
 mod parts;
 mod place;
@@ -273,6 +276,7 @@ impl FileChannel {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
+        recover::remove_leftovers(&inner.core)?;
         if role != Role::Take && inner.core.config.sync == Sync::Always {
             inner.core.table.want_spares(spare::WANTED);
         }
@@ -472,7 +476,7 @@ impl Drop for Inner {
         self.putter.close(&self.core);
         self.keep();
         self.say_expired(true);
-        if self.role != Role::Put || self.expired() > 0 {
+        if (self.role != Role::Put || self.expired() > 0) && self.core.table.is_there() {
             self.log.close(&self.core);
         }
         self.core.table.want_spares(0);
@@ -550,7 +554,11 @@ impl Channel for FileChannel {
         let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
             let seen = bell.look();
-            let foreign = match inner.look()? {
+            let looked = inner.look().or_else(|error| {
+                inner.core.check_there()?;
+                Err(error)
+            });
+            let foreign = match looked? {
                 (Looked::Claimed(claimed), _) => match Inner::read(inner, claimed)? {
                     Some((batch, ticket)) => {
                         let most = inner.core.config.transaction;
@@ -566,6 +574,7 @@ impl Channel for FileChannel {
             if woken || left.is_some_and(|left| left.is_zero()) {
                 return Ok(Taken::Empty);
             }
+            inner.core.check_there()?;
             let sweep = foreign.then_some(take::SWEEP);
             bell.sleep(seen, left.into_iter().chain(sweep).min());
         }

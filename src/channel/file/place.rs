@@ -84,6 +84,11 @@ impl Place {
         self.data[dir].join(format!("{number:016}.seg"))
     }
 
+    /// The data directory of a new segment.
+    pub fn dir_of(&self, number: u64) -> usize {
+        (number % self.data.len() as u64) as usize
+    }
+
     /// Where damaged segments of a data directory go: on the same file system, so that a rename does it.
     pub fn quarantine(&self, dir: usize) -> PathBuf {
         self.data[dir].join("quarantine")

@@ -12,6 +12,7 @@ use super::rigged::{Bug, planted};
 use super::segment::{self, Head, Scan};
 use super::spare;
 use crate::channel::ChannelError;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -46,7 +47,7 @@ pub fn open(core: &Core, dir: usize, number: u64) -> Result<Option<Opened>, Chan
     let file = match core.disk.open_to_read(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            remove_orphan(core, number);
+            remove_orphan(core, dir, number);
             return Ok(None);
         }
         Err(error) => return Err(failed("open", &path, &error)),
@@ -97,10 +98,14 @@ fn existing(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<
     let why = match Index::open(&path, number) {
         Ok(index) => {
             let inode = file.identity()?.0;
-            if index.inode() == 0 || index.inode() == inode {
-                return Ok(Some(index));
+            let is_other = index.inode() != 0 && index.inode() != inode;
+            // Who came to others has what they go by; they looked when they came.
+            let is_sound = !core.table.was_alone() || index.is_sound();
+            match (is_other, is_sound) {
+                (false, true) => return Ok(Some(index)),
+                (true, _) => "the segment is another file than when its index was made".to_string(),
+                (false, false) => "its frames do not lie one behind the other".to_string(),
             }
-            "the segment is another file than when its index was made".to_string()
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => error.to_string(),
@@ -112,11 +117,27 @@ fn existing(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<
 }
 
 /// An index whose segment is gone: its deleter died in between, or its putter is just making the segment.
-fn remove_orphan(core: &Core, number: u64) {
+fn remove_orphan(core: &Core, dir: usize, number: u64) {
     let path = core.table.index_path(number);
-    if Index::open(&path, number).is_ok_and(|index| !core.is_writer_alive(&index)) {
+    let is_dead = Index::open(&path, number).is_ok_and(|index| !core.is_writer_alive(&index));
+    // Looked at once more: the putter may have made the segment before it died.
+    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    let segment = core.place.segment(dir, number);
+    if is_dead && core.disk.open_to_read(&segment).err().is_some_and(is_missing) {
         let _ = std::fs::remove_file(&path);
     }
+}
+
+/// Remove the indexes of putters that died before they made the segment.
+pub fn remove_leftovers(core: &Core) -> Result<(), ChannelError> {
+    let mut numbers = core.table.indexes();
+    let segments = core.place.segments(&*core.disk)?;
+    let listed: HashSet<u64> = segments.iter().map(|(number, _)| *number).collect();
+    numbers.retain(|number| !listed.contains(number));
+    for number in numbers {
+        remove_orphan(core, core.place.dir_of(number), number);
+    }
+    Ok(())
 }
 
 /// Make an index from the segment and the logs of acceptances; what was found, unless somebody else made it.

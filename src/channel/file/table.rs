@@ -3,11 +3,18 @@
 //! It lives in a directory named after the boot and the channel's inode, so that no word of it outlives the
 //! memory of those who wrote it. Losing it loses no event: indexes are rebuilt and numbers go on behind the
 //! durable mark.
+//!
+//! Who attaches while nobody else is there looks whether the table was made on the mount that is there now,
+//! and starts a new one if not. Nobody comes meanwhile: the one who looks holds the door, a byte behind those
+//! of the slots. Whoever comes locks a slot first and looks at the door second; who looks after the table locks
+//! the door first and looks at the slots second. So one of them sees the other, and who sees the other lets go
+//! and tries again. Where somebody lives the table is right, whatever mount it is seen through.
 
 use super::Role;
 use super::attached::Onlooker;
 use super::disk::Disk;
 use super::index::Amount;
+use super::mount::{leads_to, stamp};
 use super::place::{Place, failed, random, unusable};
 use super::rigged::{Bug, planted};
 use super::shm::{self, Bell, Map};
@@ -17,7 +24,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"FLMTAB1\0");
 /// Processes that may use one channel at a time.
@@ -27,6 +34,12 @@ pub(super) const SLOT: usize = 64;
 pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
 /// The byte that is locked with all others by whoever uses the channel alone.
 const ALONE: i64 = SLOTS as i64;
+/// The byte that is locked by who looks after the table alone. (The one behind the slots is left free.)
+const DOOR: i64 = SLOTS as i64 + 1;
+/// How the name begins of a table that was replaced.
+const GONE: &str = "table-gone-";
+/// How often is tried to come in.
+const KNOCK: Duration = Duration::from_millis(1);
 /// Numbers that one durable mark sets aside.
 const BLOCK: u64 = 1024;
 
@@ -36,6 +49,7 @@ const AT_NUMBERS: usize = 16;
 const AT_DURABLE: usize = 24;
 const AT_SEGMENTS: usize = 32;
 const AT_REWINDS: usize = 40;
+const AT_STAMP: usize = 48;
 const AT_PUT_BELL: usize = 128;
 const AT_SPACE_BELL: usize = 192;
 
@@ -58,7 +72,12 @@ pub struct Table {
     slot: usize,
     registration: u64,
     lease: Duration,
+    /// Nobody else was there when we came.
+    was_alone: bool,
 }
+
+/// How a slot is taken of the control file of a table in a directory.
+type Take<'a> = &'a dyn Fn(&File, &Path) -> io::Result<Result<usize, ChannelError>>;
 
 /// The directory of the table that processes of this boot use.
 pub fn directory(place: &Place) -> io::Result<PathBuf> {
@@ -69,7 +88,7 @@ pub fn directory(place: &Place) -> io::Result<PathBuf> {
 }
 
 impl Table {
-    /// Attach: make the table if there is none, and take a slot.
+    /// Attach: make the table if there is none or one of another mount, and take a slot.
     pub fn attach(
         place: &Place,
         disk: &dyn Disk,
@@ -125,13 +144,42 @@ impl Table {
         let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let directory = directory(place).map_err(told)?;
         clear_others(place, &directory)?;
-        std::fs::create_dir_all(&directory).map_err(told)?;
+        let deadline = Instant::now() + lease;
+        loop {
+            std::fs::create_dir_all(&directory).map_err(told)?;
+            if let Some(table) = Table::try_join(place, disk, &directory, role, lease, &take)? {
+                return Ok(table);
+            }
+            if Instant::now() >= deadline {
+                return Err(ChannelError::Failed(format!(
+                    "another process has begun to open {} and does not go on; is it stopped? Continue or end it",
+                    place.directory.display()
+                )));
+            }
+            std::thread::sleep(KNOCK);
+        }
+    }
+
+    /// `None`: somebody else is just making, judging or replacing the table.
+    fn try_join(
+        place: &Place,
+        disk: &dyn Disk,
+        directory: &Path,
+        role: Role,
+        lease: Duration,
+        take: Take<'_>,
+    ) -> Result<Option<Table>, ChannelError> {
+        let told = |error: io::Error| failed("attach to the table in", &place.checkpoint, &error);
         let path = directory.join("control");
-        if !path.exists() {
-            create(place, disk, &path)?;
+        if !path.exists() && !create(place, disk, &path)? {
+            return Ok(None);
         }
         let open = || File::options().read(true).write(true).open(&path);
-        let (mine, probe) = (open().map_err(told)?, open().map_err(told)?);
+        let opened = open().and_then(|mine| Ok((mine, open()?, open()?)));
+        let (mine, probe, door) = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(told)?,
+        };
         let map = Map::of(&mine, SIZE).map_err(told)?;
         if map.word(AT_MAGIC).load(Ordering::Acquire) != MAGIC {
             return Err(unusable(format!(
@@ -139,18 +187,37 @@ impl Table {
                 path.display()
             )));
         }
-        let slot = take(&mine, &directory).map_err(told)??;
+        let somebody = || shm::is_locked(&probe, 0, SLOTS as i64).map_err(told);
+        let alone = !somebody()?;
+        if alone {
+            // Before the door is closed: nobody waits for the disk of another.
+            let used = Used::look(place, disk)?;
+            if !shm::try_lock(&door, DOOR, 1).map_err(told)? || somebody()? {
+                return Ok(None);
+            }
+            if !leads_to(&path, &mine).map_err(told)? || !look_after(place, &map, &mine, directory, &used)? {
+                return Ok(None);
+            }
+        }
+        let slot = take(&mine, directory).map_err(told)??;
+        let is_judged = || Ok(!alone && shm::is_locked(&probe, DOOR, 1)?);
+        let is_this = || Ok(leads_to(&path, &mine)? && leads_to(&path, &probe)?);
+        if is_judged().map_err(told)? || !is_this().map_err(told)? {
+            return Ok(None);
+        }
         let mut table = Table {
             map,
-            directory,
+            directory: directory.to_path_buf(),
             mine,
             probe,
             slot,
             registration: 0,
             lease,
+            was_alone: alone,
         };
+        // Before the door opens: who comes then finds us registered.
         table.register(role);
-        Ok(table)
+        Ok(Some(table))
     }
 
     /// The deadline stands before the registration, and both before the first claim.
@@ -169,6 +236,23 @@ impl Table {
 
     fn in_slot(&self, slot: usize, field: usize) -> &AtomicU64 {
         self.map.word(HEAD + slot % SLOTS * SLOT + field)
+    }
+
+    /// Nobody else was there when we came: what was found was left by the dead.
+    pub fn was_alone(&self) -> bool {
+        self.was_alone
+    }
+
+    /// It was not removed under us. What cannot be asked for counts as there.
+    pub fn is_there(&self) -> bool {
+        self.mine.metadata().map_or(true, |found| found.nlink() > 0)
+    }
+
+    /// The numbers of all segments that have an index.
+    pub fn indexes(&self) -> Vec<u64> {
+        let names = names_in(&self.directory).into_iter();
+        let number = |name: String| name.strip_suffix(".idx")?.parse().ok();
+        names.filter_map(number).collect()
     }
 
     /// Our slot and registration.
@@ -347,15 +431,22 @@ fn remove_marks(directory: &Path, disk: &dyn Disk, below: u64) -> io::Result<()>
     Ok(())
 }
 
-/// The first number that no life of the channel can have used.
-fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
+/// 0 if there is none.
+fn highest_mark(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
     let directory = place.numbers();
     let names = disk
         .names(&directory)
         .map_err(|error| failed("list", &directory, &error))?;
-    let mark = names.iter().filter_map(|name| name.parse().ok()).max();
-    let mark = mark.filter(|_| !planted(Bug::NumbersOfTheDrainedReused));
-    let mut next: u64 = mark.unwrap_or(1);
+    let marks = names.iter().filter_map(|name| name.parse().ok());
+    Ok(marks
+        .max()
+        .filter(|_| !planted(Bug::NumbersOfTheDrainedReused))
+        .unwrap_or(0))
+}
+
+/// The first number that no life of the channel can have used.
+fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
+    let mut next = highest_mark(place, disk)?.max(1);
     for dir in 0..place.data.len() {
         let names = disk.names(&place.quarantine(dir)).unwrap_or_default();
         let moved = names
@@ -369,8 +460,8 @@ fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
         .fold(next, |next, (number, _)| next.max(number + 1)))
 }
 
-/// Make the control file; whoever links it first wins.
-fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<(), ChannelError> {
+/// Make the control file; whoever links it first wins. False if somebody took the directory away meanwhile.
+fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<bool, ChannelError> {
     let next = next_number(place, disk)?;
     let hidden = path.with_file_name(format!(".control-{:016x}", random()));
     let made = (|| {
@@ -379,14 +470,69 @@ fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<(), ChannelErro
         file.write_all(&[0; SIZE])?;
         let map = Map::of(&file, SIZE)?;
         map.word(AT_NUMBERS).store(next, Ordering::SeqCst);
+        map.word(AT_STAMP).store(stamp(place, &file)?, Ordering::SeqCst);
         map.word(AT_MAGIC).store(MAGIC, Ordering::SeqCst);
-        match std::fs::hard_link(&hidden, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
-        }
+        std::fs::hard_link(&hidden, path)
     })();
     let _ = std::fs::remove_file(&hidden);
-    made.map_err(|error| failed("make the table", path, &error))
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("make the table", path, &error)),
+    }
+}
+
+/// The numbers that were used, as the disk has it.
+struct Used {
+    /// The highest durable mark.
+    mark: u64,
+    /// The highest segment that is there.
+    segment: u64,
+}
+
+impl Used {
+    fn look(place: &Place, disk: &dyn Disk) -> Result<Used, ChannelError> {
+        Ok(Used {
+            mark: highest_mark(place, disk)?,
+            segment: place.segments(disk)?.last().map_or(0, |(number, _)| *number),
+        })
+    }
+}
+
+/// Look after a table that nobody uses: one of another mount goes away, and this is false. From one that
+/// stays go half-made files; its numbers are made to be above all that were used.
+fn look_after(
+    place: &Place,
+    map: &Map,
+    control: &File,
+    directory: &Path,
+    used: &Used,
+) -> Result<bool, ChannelError> {
+    let told = |error: io::Error| failed("look after the table in", directory, &error);
+    if map.word(AT_STAMP).load(Ordering::SeqCst) != stamp(place, control).map_err(told)? {
+        let gone = directory.with_file_name(format!("{GONE}{:016x}", random()));
+        std::fs::rename(directory, &gone).map_err(told)?;
+        let _ = std::fs::remove_dir_all(&gone);
+        return Ok(false);
+    }
+    for name in names_in(directory).iter().filter(|name| name.starts_with('.')) {
+        let _ = std::fs::remove_file(directory.join(name));
+    }
+    let (numbers, durable) = (map.word(AT_NUMBERS), map.word(AT_DURABLE));
+    if used.mark > durable.load(Ordering::SeqCst) {
+        // Its maker died before it noted it here, or the table is older than it looks.
+        numbers.fetch_max(used.mark, Ordering::SeqCst);
+    }
+    numbers.fetch_max(used.segment + 1, Ordering::SeqCst);
+    Ok(true)
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fn take_slot(file: &File) -> io::Result<Option<usize>> {
@@ -422,8 +568,10 @@ fn clear_others(place: &Place, ours: &Path) -> Result<(), ChannelError> {
         name.starts_with("table-") && path != ours
     });
     for path in others {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_replaced = name.starts_with(GONE);
         let control = File::options().read(true).write(true).open(path.join("control"));
-        if control.is_ok_and(|file| shm::is_locked(&file, 0, SLOTS as i64).unwrap_or(true)) {
+        if !is_replaced && control.is_ok_and(|file| shm::is_locked(&file, 0, SLOTS as i64).unwrap_or(true)) {
             return Err(unusable(format!(
                 "{} is in use by a process that sees it as another directory (another mount or a copy); \
                  use the same path in all processes",

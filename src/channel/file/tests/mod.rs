@@ -1,5 +1,6 @@
 //! The channel as a whole, in one process; with a disk that fails; with processes that die.
 
+mod attach;
 mod failing;
 mod one_process;
 mod processes;
