@@ -86,5 +86,27 @@ fn main() -> io::Result<()> {
         "channel_segment",
         "puts",
         &[&group[0][..], &group[1], &next].concat(),
-    )
+    )?;
+    // Checksums are made right: frames of the segment, of another one, and a range that is none.
+    let records = [(1, 0, 2), (1, 3, 4), (2, 0, 9), (1, 5, 4)].map(record);
+    write("channel_log", "records", &[&[0][..], &records.concat()].concat())?;
+    // Words of the index and of the table: what is published, a claim, a registration.
+    let changes = [(0, 512, 7), (1, 8, 3), (1, 512, 1 << 62 | 5)].map(change);
+    write("channel_table", "changes", &changes.concat())
+}
+
+/// A record of a log of acceptances without its checksum.
+fn record((segment, from, to): (u64, u32, u32)) -> Vec<u8> {
+    [
+        &segment.to_le_bytes()[..],
+        &from.to_le_bytes(),
+        &to.to_le_bytes(),
+        &[0; 8],
+    ]
+    .concat()
+}
+
+/// A file of the table, a word in it, and its new value.
+fn change((file, word, value): (u8, u16, u64)) -> Vec<u8> {
+    [&[file][..], &word.to_le_bytes(), &value.to_le_bytes()].concat()
 }

@@ -11,17 +11,17 @@ const CALLS: &str = "fdatasync,fsync,sync_file_range,write,writev,pwrite64,pwrit
                      rename,renameat,renameat2,link,linkat";
 
 /// A call, or one side of it: another thread's calls may come between its begin and its return.
-struct Call {
-    thread: String,
-    name: String,
+pub struct Call {
+    pub thread: String,
+    pub name: String,
     /// Where its descriptor leads.
-    path: String,
+    pub path: String,
     /// The bytes of all its strings.
-    bytes: Vec<u8>,
-    makes: bool,
-    begins: bool,
+    pub bytes: Vec<u8>,
+    pub makes: bool,
+    pub begins: bool,
     /// What it has returned, if it has.
-    returns: Option<i64>,
+    pub returns: Option<i64>,
 }
 
 /// Bytes of `\x66\x6c`.
@@ -33,7 +33,7 @@ fn bytes_of(text: &str) -> Vec<u8> {
 }
 
 /// A line of `strace -f -y -xx`; none for what is no call.
-fn call_of(line: &str) -> Option<Call> {
+pub fn call_of(line: &str) -> Option<Call> {
     let (thread, rest) = line.split_once(char::is_whitespace)?;
     let rest = rest.trim_start();
     let (begins, name, arguments) = match rest.strip_prefix("<... ") {

@@ -1,7 +1,8 @@
 //! One file channel, several real processes that put and take, and everything that may happen to them: kills
 //! at any moment, of one or of all. A ledger compares what was acknowledged with what came.
 //!
-//! Power cuts are in `power`, a full disk in `full`, the order of system calls in `calls`, named cases in `cases`.
+//! Power cuts are in `power`, full disks in `full` and `full_disk`, the order of system calls in `calls` and
+//! `takes`, named cases in `cases`. What the dead leave is in `left`, what the living do with each other in `lives`.
 //!
 //! `FLUME_CHAOS_ROUNDS` sets the number of kills, `FLUME_CHAOS_CUTS` that of power cuts, `FLUME_CHAOS_SEED`
 //! repeats a run's choices. Where `FLUME_PROMISED` is set, nothing may be left out. What comes twice is
@@ -10,7 +11,12 @@
 mod calls;
 mod cases;
 mod full;
+mod full_disk;
+mod left;
+mod lives;
 mod power;
+mod spool;
+mod takes;
 
 use crate::crash::{Ledger, Random, from_environment, in_rolled_files, seeded, tell};
 use crate::pipe::{Ended, Pipe, Running};

@@ -1,5 +1,6 @@
 //! The batches of a channel, one after the other, without taking them.
 
+use super::disk::DiskFile;
 use super::place::failed;
 use super::segment;
 use super::viewer::{Viewer, Waiting, WaitingFrame};
@@ -40,7 +41,10 @@ impl Browse {
     ) -> Option<Result<(FrameHeader, Batch), ChannelError>> {
         let read = segment::read_frame(&*waiting.file, number, found.frame, found.entry);
         match read {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData && self.is_gone(number, dir, found) => {
+            Err(error)
+                if error.kind() == io::ErrorKind::InvalidData
+                    && self.is_gone((number, dir), &*waiting.file, found) =>
+            {
                 None
             }
             read => {
@@ -49,10 +53,11 @@ impl Browse {
         }
     }
 
-    fn is_gone(&self, number: u64, dir: usize, found: WaitingFrame) -> bool {
+    fn is_gone(&self, (number, dir): (u64, usize), file: &dyn DiskFile, found: WaitingFrame) -> bool {
         match self.viewer.index(number) {
-            Some(index) => index.committed() > found.frame && index.is_accepted(found.frame),
-            None => !self.viewer.place.segment(dir, number).exists(),
+            Some(index) if index.committed() > found.frame && index.is_accepted(found.frame) => true,
+            // Drained meanwhile, and another segment by now.
+            _ => !self.viewer.is_there(number, dir, file),
         }
     }
 }

@@ -97,8 +97,9 @@ pub fn room_of_new(core: &Core, most: u64) -> Room {
 }
 
 impl Lane {
-    /// Make a segment of at most so many bytes, in which `frames` find room. The index comes first, so that whoever sees the segment of a living putter finds it;
-    /// the segment counts when its name is synced, and only then is anything put into it.
+    /// Make a segment of at most so many bytes, in which `frames` find room. The index comes first, so that
+    /// whoever sees the segment of a living putter finds it; the segment counts when its name is synced, and only
+    /// then is anything put into it.
     pub fn create(core: &Core, most: u64, frames: usize) -> Result<Lane, ChannelError> {
         core.check_there()?;
         let numbers = core.place.numbers();

@@ -126,7 +126,7 @@ impl Table {
         })?;
         // All slots are ours: the dead must not seem alive by our locks.
         for slot in 1..SLOTS {
-            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES] {
+            for field in [IN_REGISTRATION, IN_DEADLINE, IN_EVENTS, IN_BYTES, IN_SPARES] {
                 table.in_slot(slot, field).store(0, Ordering::SeqCst);
             }
         }

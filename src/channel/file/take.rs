@@ -131,6 +131,10 @@ fn sweep(core: &Core, registry: &mut Registry) -> Result<Looked, ChannelError> {
                 // Who died may have held more, which comes before anything later: sweep on after a take-over.
                 if old == WAITING {
                     registry.swept = now_ns();
+                } else {
+                    // Who held it may only have been stopped, and then sleeps without a timer: its own claims
+                    // were no reason to look. Now there is one of ours that may come back.
+                    core.table.put_bell().ring();
                 }
                 return Ok(Looked::Claimed(claimed(number, opened, frame, word)));
             }

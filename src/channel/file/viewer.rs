@@ -84,7 +84,8 @@ impl Viewer {
     pub fn look(&self, dir: usize, number: u64) -> Result<Option<Waiting>, ChannelError> {
         let path = self.place.segment(dir, number);
         match self.look_into(&path, number) {
-            Ok(waiting) => Ok(Some(waiting)),
+            Ok(waiting) if waiting.damage.is_empty() => Ok(Some(waiting)),
+            Ok(waiting) => Ok(self.is_there(number, dir, &*waiting.file).then_some(waiting)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("read", &path, &error)),
         }
@@ -116,6 +117,13 @@ impl Viewer {
             frames,
             damage,
         })
+    }
+
+    /// The path of a segment still leads to this file. One that was drained may be another segment by now.
+    pub fn is_there(&self, number: u64, dir: usize, file: &dyn DiskFile) -> bool {
+        let now = self.disk.open_to_read(&self.place.segment(dir, number));
+        let now = now.and_then(|now| now.identity());
+        matches!((now, file.identity()), (Ok(now), Ok(then)) if now.0 == then.0)
     }
 
     /// The logs say that this frame is accepted.

@@ -122,7 +122,13 @@ pub fn check_leftovers(viewer: &Viewer, checked: &mut Checked) {
     for directory in own {
         for name in viewer.disk.names(&directory).unwrap_or_default() {
             let path = directory.join(&name);
-            if is_hidden_of_ours(&name) {
+            if let Some(maker) = maker_of(&name) {
+                let onlooker = viewer.onlooker.as_ref();
+                let is_alive = onlooker.is_some_and(|onlooker| onlooker.is_owner_alive(maker));
+                if !is_alive && path.exists() {
+                    checked.find(&path, Mend::Remove, "was left by a process that died");
+                }
+            } else if is_hidden_of_ours(&name) {
                 if is_abandoned(viewer, &path) {
                     checked.find(&path, Mend::Remove, "was left by a process that died");
                 }
@@ -137,6 +143,14 @@ pub fn check_leftovers(viewer: &Viewer, checked: &mut Checked) {
 
 fn number_of(name: &str, ending: &str) -> Option<u64> {
     name.strip_suffix(ending)?.parse().ok()
+}
+
+/// Slot and registration of the putter that makes a segment of a drained one.
+fn maker_of(name: &str) -> Option<(usize, u64)> {
+    let name = name.strip_prefix('.')?.strip_suffix(".half")?;
+    let (slot, rest) = name.split_once('-')?;
+    let (registration, _) = rest.split_once('-')?;
+    Some((slot.parse().ok()?, registration.parse().ok()?))
 }
 
 /// Private files have hidden names that end in a random number.
