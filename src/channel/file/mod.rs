@@ -32,7 +32,8 @@
 //! a lock is a sign of life and never a critical section: a stopped holder wedges nobody.
 //!
 //! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
-//! `place`, `mount` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and `take`, this.
+//! `place`, `mount`, `numbers` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and
+//! `take`, this.
 
 mod accept;
 mod attached;
@@ -45,6 +46,7 @@ mod index;
 mod lane;
 mod mount;
 mod needless;
+mod numbers;
 mod parts;
 mod place;
 mod put;
@@ -276,7 +278,7 @@ impl FileChannel {
             inner.log.collect(&inner.core).or_else(on_full_disk)?;
             inner.core.keep_ballast();
         }
-        recover::remove_leftovers(&inner.core)?;
+        recover::remove_leftovers(&inner.core);
         if role != Role::Take && inner.core.config.sync == Sync::Always {
             inner.core.table.want_spares(spare::WANTED);
         }

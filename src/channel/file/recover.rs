@@ -12,7 +12,6 @@ use super::rigged::{Bug, planted};
 use super::segment::{self, Head, Scan};
 use super::spare;
 use crate::channel::ChannelError;
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -128,16 +127,22 @@ fn remove_orphan(core: &Core, dir: usize, number: u64) {
     }
 }
 
-/// Remove the indexes of putters that died before they made the segment.
-pub fn remove_leftovers(core: &Core) -> Result<(), ChannelError> {
+/// Remove the indexes of putters that died before they made the segment, and those of segments whose deleter
+/// died in between.
+pub fn remove_leftovers(core: &Core) {
     let mut numbers = core.table.indexes();
-    let segments = core.place.segments(&*core.disk)?;
-    let listed: HashSet<u64> = segments.iter().map(|(number, _)| *number).collect();
-    numbers.retain(|number| !listed.contains(number));
+    numbers.retain(|number| {
+        let segment = core.place.segment(core.place.dir_of(*number), *number);
+        !segment.exists() && is_leftover(core, *number)
+    });
     for number in numbers {
         remove_orphan(core, core.place.dir_of(number), number);
     }
-    Ok(())
+}
+
+fn is_leftover(core: &Core, number: u64) -> bool {
+    let index = Index::open(&core.table.index_path(number), number);
+    index.is_ok_and(|index| index.inode() == 0 || index.is_drained())
 }
 
 /// Make an index from the segment and the logs of acceptances; what was found, unless somebody else made it.

@@ -15,6 +15,7 @@ use super::attached::Onlooker;
 use super::disk::Disk;
 use super::index::Amount;
 use super::mount::{leads_to, stamp};
+use super::numbers::{BLOCK, Used, make_mark, names_in, next_number};
 use super::place::{Place, failed, random, unusable};
 use super::rigged::{Bug, planted};
 use super::shm::{self, Bell, Map};
@@ -40,8 +41,6 @@ const DOOR: i64 = SLOTS as i64 + 1;
 const GONE: &str = "table-gone-";
 /// How often is tried to come in.
 const KNOCK: Duration = Duration::from_millis(1);
-/// Numbers that one durable mark sets aside.
-const BLOCK: u64 = 1024;
 
 pub(super) const AT_MAGIC: usize = 0;
 const AT_IDS: usize = 8;
@@ -191,7 +190,7 @@ impl Table {
         let alone = !somebody()?;
         if alone {
             // Before the door is closed: nobody waits for the disk of another.
-            let used = Used::look(place, disk)?;
+            let used = Used::look(place);
             if !shm::try_lock(&door, DOOR, 1).map_err(told)? || somebody()? {
                 return Ok(None);
             }
@@ -408,58 +407,6 @@ pub fn index_path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:016}.idx"))
 }
 
-fn make_mark(place: &Place, disk: &dyn Disk, mark: u64) -> io::Result<()> {
-    let directory = place.numbers();
-    if planted(Bug::LowerMarksFirst) {
-        remove_marks(&directory, disk, mark)?;
-    }
-    match disk.create(&directory.join(format!("{mark:016}"))) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ if planted(Bug::NumbersNotSynced) => {}
-        _ => disk.sync_dir(&directory)?,
-    }
-    remove_marks(&directory, disk, mark)
-}
-
-/// Lower names mean nothing any more; one that stays is harmless.
-fn remove_marks(directory: &Path, disk: &dyn Disk, below: u64) -> io::Result<()> {
-    for name in disk.names(directory)? {
-        if name.parse::<u64>().is_ok_and(|number| number < below) {
-            let _ = disk.unlink(&directory.join(name));
-        }
-    }
-    Ok(())
-}
-
-/// 0 if there is none.
-fn highest_mark(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
-    let directory = place.numbers();
-    let names = disk
-        .names(&directory)
-        .map_err(|error| failed("list", &directory, &error))?;
-    let marks = names.iter().filter_map(|name| name.parse().ok());
-    Ok(marks
-        .max()
-        .filter(|_| !planted(Bug::NumbersOfTheDrainedReused))
-        .unwrap_or(0))
-}
-
-/// The first number that no life of the channel can have used.
-fn next_number(place: &Place, disk: &dyn Disk) -> Result<u64, ChannelError> {
-    let mut next = highest_mark(place, disk)?.max(1);
-    for dir in 0..place.data.len() {
-        let names = disk.names(&place.quarantine(dir)).unwrap_or_default();
-        let moved = names
-            .iter()
-            .filter_map(|name| name.split('.').next()?.parse::<u64>().ok());
-        next = moved.fold(next, |next, number| next.max(number + 1));
-    }
-    let segments = place.segments(disk)?;
-    Ok(segments
-        .iter()
-        .fold(next, |next, (number, _)| next.max(number + 1)))
-}
-
 /// Make the control file; whoever links it first wins. False if somebody took the directory away meanwhile.
 fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<bool, ChannelError> {
     let next = next_number(place, disk)?;
@@ -480,23 +427,6 @@ fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<bool, ChannelEr
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed("make the table", path, &error)),
-    }
-}
-
-/// The numbers that were used, as the disk has it.
-struct Used {
-    /// The highest durable mark.
-    mark: u64,
-    /// The highest segment that is there.
-    segment: u64,
-}
-
-impl Used {
-    fn look(place: &Place, disk: &dyn Disk) -> Result<Used, ChannelError> {
-        Ok(Used {
-            mark: highest_mark(place, disk)?,
-            segment: place.segments(disk)?.last().map_or(0, |(number, _)| *number),
-        })
     }
 }
 
@@ -526,13 +456,6 @@ fn look_after(
     }
     numbers.fetch_max(used.segment + 1, Ordering::SeqCst);
     Ok(true)
-}
-
-fn names_in(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
 }
 
 fn take_slot(file: &File) -> io::Result<Option<usize>> {
