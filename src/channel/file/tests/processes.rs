@@ -263,7 +263,8 @@ fn what_a_dead_taker_held_goes_to_one_that_waits() {
         (name_of(&delivery.batch), when.saturating_duration_since(killed))
     });
     assert_eq!(taken, "a");
-    assert!(elapsed < Duration::from_millis(50), "{elapsed:?}");
+    // About 20 ms; the bound is for a machine that does much else.
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
 }
 
 #[test]
