@@ -21,24 +21,29 @@ fn positions_go_on_after_everything_was_drained_and_nothing_removed() {
 }
 
 #[test]
-fn positions_go_on_after_segments_and_tables_were_removed_by_hand() {
-    let spool = Spool::new();
-    let mut last = 0;
-    for round in 0..3 {
-        spool.put(&["a", "b"]);
-        // A segment that is not drained is removed as well, in one round.
-        if round != 1 {
-            assert_eq!(bodies(spool.drain()), ["a", "b"]);
+fn positions_go_on_whatever_is_removed_by_hand() {
+    for (segments, tables) in [(true, false), (false, true), (true, true)] {
+        let spool = Spool::new();
+        let mut last = 0;
+        for round in 0..3 {
+            spool.put(&["a", "b"]);
+            // A segment that is not drained is removed as well, in one round.
+            if round != 1 || !segments {
+                assert_eq!(bodies(spool.drain()), ["a", "b"]);
+            }
+            if segments {
+                let all = spool.files("data", ".seg").into_iter();
+                all.for_each(|segment| std::fs::remove_file(segment).unwrap());
+            }
+            if tables {
+                spool.remove_tables();
+            }
+            spool.put(&["c"]);
+            let found = spool.drain();
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].0 > last, "position {} came after {last}", found[0].0);
+            last = found[0].0;
         }
-        for segment in spool.files("data", ".seg") {
-            std::fs::remove_file(segment).unwrap();
-        }
-        spool.remove_tables();
-        spool.put(&["c"]);
-        let found = spool.drain();
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].0 > last, "position {} came after {last}", found[0].0);
-        last = found[0].0;
     }
 }
 
@@ -78,22 +83,28 @@ fn putter_gone_for_ever_leaves_what_was_accepted_and_blocks_nobody() {
 }
 
 #[test]
-fn everything_is_found_a_month_after_the_last_process_was_killed() {
-    let spool = Spool::new();
-    let mut first = spool.putter("");
-    let mut second = spool.putter("");
-    first.put("a");
-    second.put("b");
-    let mut taker = spool.taker();
-    taker.next();
-    first.kill();
-    second.kill();
-    taker.running.kill(0, Signal::KILL);
-    taker.running.wait_stage(0);
-    spool.remove_tables();
-    let mut found = bodies(spool.drain());
-    found.sort();
-    assert_eq!(found, ["a", "b"]);
+fn everything_is_found_after_the_last_process_was_killed_and_a_month_later() {
+    for a_month_later in [false, true] {
+        let spool = Spool::new();
+        let mut first = spool.putter("");
+        let mut second = spool.putter("");
+        first.put("a");
+        second.put("b");
+        let mut taker = spool.taker();
+        taker.next();
+        first.kill();
+        second.kill();
+        taker.running.kill(0, Signal::KILL);
+        taker.running.wait_stage(0);
+        if a_month_later {
+            spool.remove_tables();
+        }
+        let mut found = bodies(spool.drain());
+        found.sort();
+        assert_eq!(found, ["a", "b"]);
+        spool.put(&["c"]);
+        assert_eq!(bodies(spool.drain()), ["c"]);
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::spool::{Found, HandTaker, Spool, bodies};
 use crate::crash::tell;
+use crate::pipe::Pipe;
 use crate::surroundings::wait_until_asleep;
 use rustix::process::Signal;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -67,7 +69,7 @@ fn expect_idle(pid: u32, what: &str) {
     }
     let before = switches(pid);
     // There is no event for "nothing happens".
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_secs(1));
     assert_eq!(switches(pid), before, "{what}: something woke it");
 }
 
@@ -84,6 +86,17 @@ fn idle_channel_uses_no_processor_and_has_no_timer() {
     // Idle is not dead.
     putter.put("b");
     assert_eq!(taker.next().1.1, "b");
+    // The same for a process that does both, once it has noted what it took.
+    let (input, mut writer) = std::io::pipe().unwrap();
+    let both = Pipe::new("source stdin --batch-timeout 1ms")
+        .dir(spool.root.path())
+        .input_from(input)
+        .then("channel file both")
+        .then("sink null --log-every-n-events 1")
+        .start();
+    writer.write_all(b"a\n").unwrap();
+    both.wait_for(2, "1 events so far");
+    expect_idle(both.pid(1), "both in one");
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! One file channel, several real processes that put and take, and everything that may happen to them: kills
 //! at any moment, of one or of all. A ledger compares what was acknowledged with what came.
 //!
-//! Power cuts are in `power`, full disks in `full` and `full_disk`, the order of system calls in `calls` and
-//! `takes`, named cases in `cases`. What the dead leave is in `left`, what the living do with each other in `lives`.
+//! Power cuts are in `power`, full disks in `full_disk`, the order of system calls in `calls` and `takes`. What
+//! the dead leave is in `left`, what the living do with each other in `lives`.
 //!
 //! `FLUME_CHAOS_ROUNDS` sets the number of kills, `FLUME_CHAOS_CUTS` that of power cuts, `FLUME_CHAOS_SEED`
 //! repeats a run's choices. Where `FLUME_PROMISED` is set, nothing may be left out. What comes twice is
 //! counted and printed: a source that was killed has not said where it was, so its lines are sent again.
 
 mod calls;
-mod cases;
-mod full;
 mod full_disk;
 mod left;
 mod lives;
