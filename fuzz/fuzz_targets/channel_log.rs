@@ -2,13 +2,13 @@
 //! of the log speaks of.
 #![no_main]
 
-use flume::channel::file::{Config, FileChannel, Role};
+use flume::channel::file::{FileChannel, Role};
 use flume::channel::{Channel, Taken};
-use flume::event::{Batch, Event};
 use flume::wire::crc32c;
+use flume_fuzz::{Segment, config, left_channel, segment_of};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -17,46 +17,11 @@ const RECORD: usize = 24;
 /// Frames in the segment.
 const FRAMES: u32 = 6;
 
-/// A channel with one segment, made once: its directory, and the segment's name, number and bytes.
-struct Template {
-    directory: PathBuf,
-    name: PathBuf,
-    number: u64,
-    segment: Vec<u8>,
-}
-
-fn config(directory: &Path) -> Config {
-    Config {
-        segment_bytes: 64 << 10,
-        ..Config::new(directory)
-    }
-}
-
-static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
-    let shm = Path::new("/dev/shm");
-    let base = if shm.is_dir() {
-        shm.to_path_buf()
-    } else {
-        std::env::temp_dir()
-    };
-    let directory = base.join(format!("flume-fuzz-log-{}", std::process::id()));
-    let channel = FileChannel::open(config(&directory), Role::Put).expect("a channel");
-    for _ in 0..FRAMES {
-        channel.put(&[Batch::single(&Event::new("x"))]).expect("a put");
-    }
-    drop(channel);
-    let segments = fs::read_dir(directory.join("data")).expect("the data");
-    let mut names = segments.flatten().map(|entry| entry.path());
-    let name = names.find(|name| name.extension().is_some()).expect("a segment");
-    let number = name.file_stem().and_then(|stem| stem.to_str()).expect("a number");
-    let number = number.parse().expect("a number");
-    let segment = fs::read(&name).expect("the segment");
-    Template {
-        directory,
-        name,
-        number,
-        segment,
-    }
+/// A channel with one segment, made once.
+static TEMPLATE: LazyLock<(PathBuf, Segment)> = LazyLock::new(|| {
+    let directory = left_channel("log", FRAMES);
+    let segment = segment_of(directory);
+    (directory, segment)
 });
 
 /// The first byte says whether checksums are made right, so that the fuzzer reaches what lies behind them.
@@ -88,20 +53,20 @@ fn waiting(log: &[u8], number: u64) -> Vec<u32> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let template = &*TEMPLATE;
+    let (directory, segment) = &*TEMPLATE;
     let log = log_of(bytes);
-    let checkpoint = template.directory.join("checkpoint");
+    let checkpoint = directory.join("checkpoint");
     let _ = fs::remove_dir_all(&checkpoint);
-    let _ = fs::remove_dir_all(template.directory.join("data"));
-    fs::create_dir_all(template.directory.join("data")).expect("a directory");
+    let _ = fs::remove_dir_all(directory.join("data"));
+    fs::create_dir_all(directory.join("data")).expect("a directory");
     fs::create_dir_all(checkpoint.join("acc")).expect("a directory");
-    fs::write(&template.name, &template.segment).expect("a segment");
+    fs::write(&segment.name, &segment.bytes).expect("a segment");
     fs::write(checkpoint.join("acc/7-7-0123456789abcdef.acc"), &log).expect("a log");
-    let channel = FileChannel::open(config(&template.directory), Role::Take).expect("it opens");
+    let channel = FileChannel::open(config(directory), Role::Take).expect("it opens");
     let mut found = Vec::new();
     while let Taken::Delivery(delivery) = channel.take(Some(Instant::now())).expect("a take") {
         found.push((delivery.batch.origin & 0xf_ffff) as u32);
         delivery.accept();
     }
-    assert_eq!(found, waiting(&log, template.number));
+    assert_eq!(found, waiting(&log, segment.number));
 });

@@ -2,9 +2,9 @@
 //! gets frames or an error, and never dies.
 #![no_main]
 
-use flume::channel::file::{Config, FileChannel, Role};
+use flume::channel::file::{FileChannel, Role};
 use flume::channel::{Channel, Taken};
-use flume::event::{Batch, Event};
+use flume_fuzz::{config, left_channel};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,6 @@ const CHANGE: usize = 11;
 struct Template {
     directory: PathBuf,
     files: Vec<(PathBuf, Vec<u8>)>,
-}
-
-fn config(directory: &Path) -> Config {
-    Config {
-        segment_bytes: 64 << 10,
-        ..Config::new(directory)
-    }
 }
 
 fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -42,18 +35,7 @@ fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
-    let shm = Path::new("/dev/shm");
-    let base = if shm.is_dir() {
-        shm.to_path_buf()
-    } else {
-        std::env::temp_dir()
-    };
-    let directory = base.join(format!("flume-fuzz-table-{}", std::process::id()));
-    let channel = FileChannel::open(config(&directory), Role::Put).expect("a channel");
-    for _ in 0..4 {
-        channel.put(&[Batch::single(&Event::new("x"))]).expect("a put");
-    }
-    drop(channel);
+    let directory = left_channel("table", 4);
     let entries = fs::read_dir(directory.join("checkpoint")).expect("the checkpoint");
     let mut tables = entries.flatten().map(|entry| entry.path());
     let is_table = |path: &PathBuf| path.to_string_lossy().contains("/table-");
