@@ -1,7 +1,7 @@
 //! A file channel that many events wait in: its first delivery, its status, how it drains, how it recovers.
 
 use crate::limit::Limit;
-use crate::measure::{Cores, Program, Run, median, memory_kib, run, wait};
+use crate::measure::{Cores, Program, Run, median, memory_kib, run, until_output, wait};
 use crate::peer::{MARK_EVENTS, Peer};
 use crate::table::{self, Row};
 use anyhow::{Context, ensure};
@@ -136,23 +136,10 @@ fn drop_caches() -> bool {
     std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok()
 }
 
-/// Milliseconds from exec until events are on standard output. The taker is killed then, and nothing is accepted.
+/// Milliseconds from exec until events are on standard output; nothing is accepted.
 fn first_delivery(bench: &Run, channel: &Path) -> anyhow::Result<f64> {
-    let program = bench.flume(&format!("channel file {} --take --quiet", channel.display()));
-    let mut command = program.command();
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let started = Instant::now();
-    let mut child = command.spawn()?;
-    let mut out = child.stdout.take().context("no standard output")?;
-    let read = out.read_exact(&mut [0; DELIVERED_BYTES]);
-    let millis = started.elapsed().as_secs_f64() * 1e3;
-    child.kill()?;
-    child.wait()?;
-    read.context("a taker ended without a delivery")?;
-    Ok(millis)
+    let words = format!("channel file {} --take --quiet", channel.display());
+    until_output(&bench.flume(&words), DELIVERED_BYTES)
 }
 
 /// What a drain came to.

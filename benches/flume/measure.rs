@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use rustix::thread::CpuSet;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -331,6 +332,24 @@ pub fn finish(programs: &[Program], pids: &[i32], started: Instant) -> anyhow::R
         seconds: started.elapsed().as_secs_f64(),
         usages,
     })
+}
+
+/// Milliseconds from exec until so many bytes are on standard output. It is killed then.
+pub fn until_output(program: &Program, bytes: usize) -> anyhow::Result<f64> {
+    let mut command = program.command();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let started = Instant::now();
+    let mut child = command.spawn()?;
+    let mut out = child.stdout.take().context("no standard output")?;
+    let read = out.read_exact(&mut vec![0; bytes]);
+    let millis = started.elapsed().as_secs_f64() * 1e3;
+    child.kill()?;
+    child.wait()?;
+    read.with_context(|| format!("a program ended before it wrote {bytes} bytes"))?;
+    Ok(millis)
 }
 
 /// Wait for a child: its wait status, and the CPU seconds that it used.

@@ -1,11 +1,8 @@
 //! From exec to the first frame.
 
-use crate::measure::{Program, Run, median, tool, wait};
+use crate::measure::{Run, median, tool, until_output};
 use crate::table::{self, Row};
 use anyhow::Context;
-use std::io::Read;
-use std::process::Stdio;
-use std::time::Instant;
 
 const STARTS: usize = 50;
 
@@ -23,8 +20,8 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
     for (what, stage) in stages {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
-            theirs.push(until_first_byte(&echo)?);
-            ours.push(until_first_byte(&stage)?);
+            theirs.push(until_output(&echo, 1)?);
+            ours.push(until_output(&stage, 1)?);
         }
         let (ours, theirs) = (median(ours), median(theirs));
         rows.push(
@@ -37,22 +34,4 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
         "Start: from exec to the first byte out, median of 50; reference: /bin/echo",
         &rows,
     )
-}
-
-/// Milliseconds. The reading end is closed then, and how the program ends is its own affair.
-fn until_first_byte(program: &Program) -> anyhow::Result<f64> {
-    let mut command = program.command();
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let started = Instant::now();
-    let mut child = command.spawn()?;
-    let mut first = [0; 1];
-    let mut out = child.stdout.take().context("no standard output")?;
-    out.read_exact(&mut first)?;
-    let millis = started.elapsed().as_secs_f64() * 1e3;
-    drop(out);
-    wait(child.id() as i32)?;
-    Ok(millis)
 }
