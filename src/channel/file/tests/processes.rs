@@ -248,6 +248,14 @@ fn what_a_dead_putter_had_synced_is_found_and_its_torn_rest_is_not() {
 
 #[test]
 fn what_a_dead_taker_held_goes_to_one_that_waits() {
+    // It takes about 20 ms. That is not for the machine to spoil: the best of some rounds counts.
+    let times = (0..5).map(|_| time_to_another_taker());
+    let best = times.min().unwrap();
+    assert!(best < Duration::from_millis(50), "{best:?}");
+}
+
+/// From the death of a taker until what it held is given to one that waits.
+fn time_to_another_taker() -> Duration {
     let bench = Bench::new();
     let channel = bench.open();
     let mut actor = Actor::start(&bench, "hold", "");
@@ -263,8 +271,7 @@ fn what_a_dead_taker_held_goes_to_one_that_waits() {
         (name_of(&delivery.batch), when.saturating_duration_since(killed))
     });
     assert_eq!(taken, "a");
-    // About 20 ms; the bound is for a machine that does much else.
-    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+    elapsed
 }
 
 #[test]
