@@ -186,24 +186,9 @@ impl Machine {
         let began = Instant::now();
         let _disk = Mounted::new(&self.path(format!("disk{disk}")), &self.path("disk")).unwrap();
         if self.path("disk/spool").exists() {
-            self.forget_boot(disk);
             self.taker("--until-empty", "drained").wait().expect_status([0]);
             self.drains.push(began.elapsed());
             self.read("drained");
-        }
-    }
-
-    /// After a power cut the system has another boot id; here it is the old tables that get one.
-    fn forget_boot(&self, disk: u64) {
-        let Ok(entries) = std::fs::read_dir(self.path("disk/spool/checkpoint")) else {
-            return;
-        };
-        for entry in entries.map(Result::unwrap) {
-            let name = entry.file_name().into_string().unwrap();
-            if let Some(rest) = name.strip_prefix("table-") {
-                let renamed = format!("table-before-{disk}-{rest}");
-                std::fs::rename(entry.path(), entry.path().with_file_name(renamed)).unwrap();
-            }
         }
     }
 

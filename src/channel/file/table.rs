@@ -35,7 +35,7 @@ pub(super) const SLOT: usize = 64;
 pub(super) const SIZE: usize = HEAD + SLOTS * SLOT;
 /// The byte that is locked with all others by whoever uses the channel alone.
 const ALONE: i64 = SLOTS as i64;
-/// The byte that is locked by who looks after the table alone. (The one behind the slots is left free.)
+/// The byte that is locked by who looks whether the table is of this mount.
 const DOOR: i64 = SLOTS as i64 + 1;
 /// How the name begins of a table that was replaced.
 const GONE: &str = "table-gone-";
@@ -179,13 +179,7 @@ impl Table {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(told)?,
         };
-        let map = Map::of(&mine, SIZE).map_err(told)?;
-        if map.word(AT_MAGIC).load(Ordering::Acquire) != MAGIC {
-            return Err(unusable(format!(
-                "{} is not the table of a channel; remove it while no process uses the channel",
-                path.display()
-            )));
-        }
+        let map = whole_map(&mine).map_err(told)?;
         let somebody = || shm::is_locked(&probe, 0, SLOTS as i64).map_err(told);
         let alone = !somebody()?;
         if alone {
@@ -194,10 +188,18 @@ impl Table {
             if !shm::try_lock(&door, DOOR, 1).map_err(told)? || somebody()? {
                 return Ok(None);
             }
-            if !leads_to(&path, &mine).map_err(told)? || !look_after(place, &map, &mine, directory, &used)? {
+            if !leads_to(&path, &mine).map_err(told)?
+                || !look_after(place, map.as_ref(), &mine, directory, &used)?
+            {
                 return Ok(None);
             }
         }
+        let map = map.ok_or_else(|| {
+            unusable(format!(
+                "{} is not the table of a channel; remove it while no process uses the channel",
+                path.display()
+            ))
+        })?;
         let slot = take(&mine, directory).map_err(told)??;
         let is_judged = || Ok(!alone && shm::is_locked(&probe, DOOR, 1)?);
         let is_this = || Ok(leads_to(&path, &mine)? && leads_to(&path, &probe)?);
@@ -430,22 +432,34 @@ fn create(place: &Place, disk: &dyn Disk, path: &Path) -> Result<bool, ChannelEr
     }
 }
 
-/// Look after a table that nobody uses: one of another mount goes away, and this is false. From one that
-/// stays go half-made files; its numbers are made to be above all that were used.
+/// A control file in memory; `None` if it is not whole. Its name is not made before its content, but nothing
+/// of it is synced: a power cut in the same boot, which is that of a disk alone, leaves one without the other.
+fn whole_map(control: &File) -> io::Result<Option<Map>> {
+    match Map::of(control, SIZE) {
+        Ok(map) if map.word(AT_MAGIC).load(Ordering::Acquire) == MAGIC => Ok(Some(map)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Look after a table that nobody uses: one of another mount, or that is not whole, goes away, and this is
+/// false. From one that stays go half-made files; its numbers are made to be above all that were used.
 fn look_after(
     place: &Place,
-    map: &Map,
+    map: Option<&Map>,
     control: &File,
     directory: &Path,
     used: &Used,
 ) -> Result<bool, ChannelError> {
     let told = |error: io::Error| failed("look after the table in", directory, &error);
-    if map.word(AT_STAMP).load(Ordering::SeqCst) != stamp(place, control).map_err(told)? {
+    let now = stamp(place, control).map_err(told)?;
+    let Some(map) = map.filter(|map| map.word(AT_STAMP).load(Ordering::SeqCst) == now) else {
         let gone = directory.with_file_name(format!("{GONE}{:016x}", random()));
         std::fs::rename(directory, &gone).map_err(told)?;
         let _ = std::fs::remove_dir_all(&gone);
         return Ok(false);
-    }
+    };
     for name in names_in(directory).iter().filter(|name| name.starts_with('.')) {
         let _ = std::fs::remove_file(directory.join(name));
     }

@@ -81,6 +81,25 @@ fn table_of_another_mount_is_not_believed() {
 }
 
 #[test]
+fn table_that_is_not_whole_is_made_anew() {
+    for length in [0, 5000] {
+        let bench = Bench::new();
+        let channel = bench.open();
+        put(&channel, &["a"]);
+        drop(channel);
+        let control = std::fs::File::options()
+            .write(true)
+            .open(control_of(&bench))
+            .unwrap();
+        control.set_len(length).unwrap();
+        let channel = bench.open();
+        assert_eq!(drain(&channel), ["a"], "{length}");
+        put(&channel, &["b"]);
+        assert_eq!(drain(&channel), ["b"], "{length}");
+    }
+}
+
+#[test]
 fn table_that_somebody_uses_is_shared_also_through_another_mount() {
     let bench = Bench::new();
     let channel = bench.open();
