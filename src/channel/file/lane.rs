@@ -108,8 +108,6 @@ impl Lane {
             .draw_number(&core.place, &*core.disk)
             .map_err(|error| failed("set segment numbers aside in", &numbers, &error))?;
         let dir = core.place.dir_of(number);
-        let path = core.place.segment(dir, number);
-        let index_path = core.table.index_path(number);
         let spare = match core.config.sync {
             Sync::Always => spare::take(core, dir),
             _ => None,
@@ -121,28 +119,10 @@ impl Lane {
         };
         let cap = cap.max(u32::try_from(frames).unwrap_or(segment::MOST_FRAMES));
         let created = core.disk.clock_ms();
-        let make = || match spare {
-            Some(spare) => {
-                let head = segment::head(number, cap, created, segment::RECYCLED);
-                spare.become_segment(core, dir, &path, &head)
-            }
-            None => check_free(core, &path, FIRST_STEP)
-                .and_then(|()| make_file(core, dir, &path, &segment::head(number, cap, created, 0))),
-        };
-        let index = || {
-            let made = make_index(core, number, cap, &index_path);
-            made.map_err(|error| failed("make the index", &index_path, &error))
-        };
-        let (index, made) = match planted(Bug::SegmentBeforeIndex) {
-            false => (index()?, make()),
-            true => {
-                let made = make();
-                (index()?, made)
-            }
-        };
-        let file = made.inspect_err(|_| {
-            let _ = std::fs::remove_file(&index_path);
-        })?;
+        let flags = spare.as_ref().map_or(0, |_| segment::RECYCLED);
+        let head = segment::head(number, cap, created, flags);
+        let (index, file) = make_both(core, number, cap, &head, spare)?;
+        let path = core.place.segment(dir, number);
         // An index without it counts as one of a segment that is just being made, which does no harm.
         index.set_inode(file.identity().map_or(0, |(inode, _)| inode));
         core.table.segments_changed().fetch_add(1, Ordering::SeqCst);
@@ -389,6 +369,41 @@ impl Segment {
         self.index.seal();
         core.table.put_bell().ring_for_sleepers();
     }
+}
+
+/// The index of a segment and the segment, of a spare if there is one. After a failure none of them is there.
+fn make_both(
+    core: &Core,
+    number: u64,
+    cap: u32,
+    head: &[u8],
+    spare: Option<Spare>,
+) -> Result<(Index, Arc<dyn DiskFile>), ChannelError> {
+    let dir = core.place.dir_of(number);
+    let (path, index_path) = (core.place.segment(dir, number), core.table.index_path(number));
+    let make_index = || {
+        let made = make_index(core, number, cap, &index_path);
+        made.map_err(|error| failed("make the index", &index_path, &error))
+    };
+    let make_file = |spare: Option<Spare>| match spare {
+        Some(spare) => spare.become_segment(core, dir, &path, head),
+        None => check_free(core, &path, FIRST_STEP).and_then(|()| make_file(core, dir, &path, head)),
+    };
+    if planted(Bug::SegmentBeforeIndex) {
+        let file = make_file(spare)?;
+        return Ok((make_index()?, file));
+    }
+    let index = match make_index() {
+        Ok(index) => index,
+        Err(error) => {
+            spare.inspect(|spare| spare.discard(core));
+            return Err(error);
+        }
+    };
+    let file = make_file(spare).inspect_err(|_| {
+        let _ = std::fs::remove_file(&index_path);
+    })?;
+    Ok((index, file))
 }
 
 fn make_index(core: &Core, number: u64, cap: u32, path: &Path) -> io::Result<Index> {

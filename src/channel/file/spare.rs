@@ -99,6 +99,11 @@ impl Spare {
         self.bytes
     }
 
+    /// Remove it: there will be no segment.
+    pub fn discard(&self, core: &Core) {
+        let _ = core.disk.unlink(&self.path);
+    }
+
     /// Make it a segment with this head. After a failure neither is there.
     pub fn become_segment(
         self,
