@@ -243,6 +243,12 @@ impl AcceptLog {
         core.disk.sync_dir(&directory).map_err(told)
     }
 
+    /// Something was noted.
+    pub fn is_open(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.log.is_some()
+    }
+
     /// Give back what was set aside; an empty log leaves no file.
     pub fn close(&self, core: &Core) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

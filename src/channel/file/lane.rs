@@ -5,6 +5,7 @@ use super::core::Core;
 use super::disk::DiskFile;
 use super::index::{Amount, Entry, Index, Maker};
 use super::place::failed;
+use super::put::lock;
 use super::rigged::{Bug, planted};
 use super::segment::{self, Ready, Totals};
 use super::shm::now_ns;
@@ -12,13 +13,16 @@ use super::spare::{self, Spare};
 use crate::channel::ChannelError;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The first step in which room is set aside; each is twice the one before.
 const FIRST_STEP: u64 = 1 << 20;
 /// How often is looked whether the segment is still there, where nothing is synced.
 const LOOK_NS: u64 = 20_000_000;
+
+/// Bytes that are remembered until they are synced; more are synced before their time.
+const KEPT_BYTES: u64 = 16 << 20;
 
 /// Nothing is put into a segment that is so many milliseconds old (24 days).
 const OLDEST: u32 = u32::MAX / 2;
@@ -39,6 +43,15 @@ pub struct Segment {
     looked_ns: AtomicU64,
     /// Frames that have to be on the disk.
     synced: AtomicU32,
+    /// What is published and not synced yet, where that is done at intervals.
+    kept: Mutex<Kept>,
+}
+
+/// Frames, by their index, and their bytes.
+#[derive(Default)]
+struct Kept {
+    frames: Vec<(u32, Ready)>,
+    bytes: u64,
 }
 
 /// The same, as whoever writes sees it. What was written may be ahead of what is published.
@@ -63,6 +76,8 @@ pub struct Group {
     entries: Vec<Entry>,
     /// Everything in the segment with this group.
     amount: Amount,
+    /// The frames themselves, if they are needed until they are synced.
+    kept: Vec<Ready>,
 }
 
 /// Bytes and frames.
@@ -136,6 +151,7 @@ impl Lane {
             unsynced: AtomicBool::new(false),
             looked_ns: AtomicU64::new(0),
             synced: AtomicU32::new(0),
+            kept: Mutex::default(),
         };
         Ok(Lane {
             segment: Arc::new(segment),
@@ -217,7 +233,7 @@ impl Lane {
         };
         let (file, number) = (&*segment.file, segment.number);
         match segment::write_group(file, number, self.frames, synced, self.at, since, puts) {
-            Ok(entries) => Ok(self.written(entries)),
+            Ok(entries) => Ok(self.written(core, entries, puts)),
             Err(error) => {
                 // What is there of it must not be found, neither if we die now nor behind what is written
                 // over its first frame: the next put goes into another segment.
@@ -232,7 +248,7 @@ impl Lane {
         }
     }
 
-    fn written(&mut self, entries: Vec<Entry>) -> Group {
+    fn written(&mut self, core: &Core, entries: Vec<Entry>, puts: &[&[Ready]]) -> Group {
         let first = self.frames;
         for entry in &entries {
             self.at = u64::from(entry.offset) + crate::wire::HEADER as u64 + u64::from(entry.length);
@@ -242,7 +258,12 @@ impl Lane {
             });
         }
         self.frames += entries.len() as u32;
+        let kept = match core.config.sync {
+            Sync::Every(_) => puts.concat(),
+            Sync::Always | Sync::Never => Vec::new(),
+        };
         Group {
+            kept,
             segment: self.segment.clone(),
             first,
             entries,
@@ -279,7 +300,13 @@ impl Group {
             return Err(failed("sync", &segment.path, &error));
         }
         segment.check_there(core)?;
+        // Before a sync can come to it.
+        let is_much = segment.keep(self.first, &self.kept);
         self.publish(core);
+        if is_much {
+            // A failure stands in the segment, and whoever retires it has what was kept put again.
+            let _ = segment.sync();
+        }
         Ok(())
     }
 
@@ -329,6 +356,40 @@ impl Segment {
         self.unsynced.load(Ordering::SeqCst)
     }
 
+    /// Remember what is published until it is synced; true if that is so much that it should be now.
+    fn keep(&self, first: u32, frames: &[Ready]) -> bool {
+        if frames.is_empty() {
+            return false;
+        }
+        let mut kept = lock(&self.kept);
+        kept.bytes += frames.iter().map(Ready::size).sum::<u64>();
+        kept.frames.extend((first..).zip(frames.iter().cloned()));
+        kept.bytes >= KEPT_BYTES
+    }
+
+    /// What was published and is not known to be on the disk, now that a sync failed; given once.
+    pub fn take_kept(&self) -> Vec<(u32, Ready)> {
+        match self.broken.load(Ordering::SeqCst) {
+            true => std::mem::take(&mut *lock(&self.kept)).frames,
+            false => Vec::new(),
+        }
+    }
+
+    /// There is something to be put again.
+    pub fn has_kept(&self) -> bool {
+        self.broken.load(Ordering::SeqCst) && !lock(&self.kept).frames.is_empty()
+    }
+
+    /// These could not be put again yet.
+    pub fn give_kept(&self, frames: Vec<(u32, Ready)>) {
+        lock(&self.kept).frames.extend(frames);
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Sync what was published without; after a failure it is of no more use.
     pub fn sync(&self) -> Result<(), ChannelError> {
         if !self.unsynced.swap(false, Ordering::SeqCst) {
@@ -340,6 +401,10 @@ impl Segment {
             failed("sync", &self.path, &error)
         })?;
         self.synced.store(frames, Ordering::SeqCst);
+        let mut kept = lock(&self.kept);
+        // What was published meanwhile is not synced.
+        kept.frames.retain(|(frame, _)| *frame >= frames);
+        kept.bytes = kept.frames.iter().map(|(_, ready)| ready.size()).sum();
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 //! | new segment (`lane`) | index (written, then linked), segment (`O_EXCL`, room, head), sync, sync of the directory, bump of the list | who sees the segment of a living putter finds its index; a segment without one is of an earlier life and belongs to nobody |
 //! | put (`put`) | one write, fdatasync, a look whether the file still has a name, entries, `committed`, bell, answer | before `committed` nothing is visible; after the sync everything can be found again |
 //! | failed sync or write | cut off at `committed`, sync that, totals, seal, refuse all who waited and who were written behind, go on in a new segment | the kernel may drop what it could not write and call the next sync good: what it says of this file counts no more |
+//! | failed interval sync (`again`) | what was published since the last good one is claimed, put into another segment from memory, accepted where it was | nobody takes what may be gone; until the acceptance it is in memory, after it in a segment that is synced in its turn |
 //! | dead putter (`recover`) | its lock is free: any taker scans behind `committed`, syncs, stores entries, moves `committed` one by one, seals | the file does not change any more, so all salvagers store the same; it may have died before its sync, and what is given out must not become half a put by a power cut |
 //! | claim (`take`) | lease renewed, id drawn, swap of the claim word from waiting | one word; no intent has to be undone |
 //! | take-over | the word's slot is free, registered anew or over its lease: swap of exactly that word | ids never repeat, so a holder that wakes up late cannot accept what was given to another |
@@ -36,6 +37,7 @@
 //! `take`, this.
 
 mod accept;
+mod again;
 mod attached;
 mod browse;
 mod clerk;
@@ -196,6 +198,8 @@ struct Inner {
     removed: AtomicBool,
     /// The log failed, and that was said.
     log_failed: AtomicBool,
+    /// What a failed sync may have lost could not be put again, and that was said.
+    again_failed: AtomicBool,
     /// Claims that we hold.
     outstanding: AtomicU64,
     wakes: AtomicU64,
@@ -266,6 +270,7 @@ impl FileChannel {
             touched: Mutex::default(),
             removed: AtomicBool::new(false),
             log_failed: AtomicBool::new(false),
+            again_failed: AtomicBool::new(false),
             outstanding: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             finished: AtomicBool::new(false),
@@ -344,6 +349,7 @@ impl Inner {
         self.say_expired(false);
         if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
             self.putter.sync(&self.core);
+            self.put_again(false);
         }
         match self.log_takes() {
             Ok(()) => self.log_failed.store(false, Ordering::SeqCst),
@@ -476,9 +482,12 @@ impl Drop for Inner {
             return;
         }
         self.putter.close(&self.core);
+        // What could not be synced goes into another segment, which is closed as well.
+        self.put_again(true);
+        self.putter.close(&self.core);
         self.keep();
         self.say_expired(true);
-        if (self.role != Role::Put || self.expired() > 0) && self.core.table.is_there() {
+        if (self.role != Role::Put || self.log.is_open()) && self.core.table.is_there() {
             self.log.close(&self.core);
         }
         self.core.table.want_spares(0);

@@ -9,7 +9,7 @@
 use super::Sync;
 use super::core::Core;
 use super::index::Amount;
-use super::lane::{Group, Lane, Room, room_of_new};
+use super::lane::{Group, Lane, Room, Segment, room_of_new};
 use super::parts::parts_of;
 use super::registry::Registry;
 use super::segment::{self, Ready};
@@ -43,6 +43,13 @@ enum Turn {
     Done,
 }
 
+/// Where one queues up.
+#[derive(Clone, Copy)]
+enum Place {
+    First,
+    Last,
+}
+
 /// One call of put.
 struct Job {
     frames: Vec<Ready>,
@@ -53,6 +60,19 @@ struct Job {
 }
 
 impl Job {
+    fn of(frames: Vec<Ready>) -> Arc<Job> {
+        Arc::new(Job {
+            room: Room {
+                bytes: frames.iter().map(Ready::size).sum(),
+                frames: frames.len(),
+            },
+            frames,
+            turn: Mutex::new(Turn::Waits),
+            ready: Condvar::new(),
+            failure: Mutex::new(None),
+        })
+    }
+
     fn set(&self, turn: Turn) {
         *lock(&self.turn) = turn;
         self.ready.notify_one();
@@ -91,6 +111,8 @@ pub struct Putter {
     reserved: Mutex<Amount>,
     /// Bytes of the next segment that is made anew.
     next_bytes: AtomicU64,
+    /// Segments whose sync failed, with frames that are to be put again.
+    failed: Mutex<Vec<Arc<Segment>>>,
 }
 
 /// What a panic elsewhere leaves is whole: nothing is left half done under these locks.
@@ -113,16 +135,7 @@ impl Putter {
             return Ok(());
         }
         let frames = prepare(core, batches, amount)?;
-        let job = Arc::new(Job {
-            room: Room {
-                bytes: frames.iter().map(Ready::size).sum(),
-                frames: frames.len(),
-            },
-            frames,
-            turn: Mutex::new(Turn::Waits),
-            ready: Condvar::new(),
-            failure: Mutex::new(None),
-        });
+        let job = Job::of(frames);
         let deadline = Instant::now() + core.config.keep_alive;
         loop {
             let seen = core.table.space_bell().look();
@@ -150,10 +163,11 @@ impl Putter {
     ) -> Result<(), ChannelError> {
         let bounded = core.config.capacity > 0 || core.config.max_bytes > 0;
         if !bounded {
-            return self.commit(core, job);
+            return self.commit(core, job, Place::Last);
         }
         self.reserve(core, |reserved| reserved.add(amount));
-        let outcome = check_room(core, registry, amount, seen).and_then(|()| self.commit(core, job));
+        let outcome =
+            check_room(core, registry, amount, seen).and_then(|()| self.commit(core, job, Place::Last));
         // Published first and given back second: counted twice in between, never not at all.
         self.reserve(core, |reserved| {
             reserved.events -= amount.events;
@@ -168,12 +182,21 @@ impl Putter {
         core.table.set_reserved(*reserved);
     }
 
+    /// Put frames again that were put before, in front of all who wait. They have their room.
+    pub fn put_again(&self, core: &Core, frames: Vec<Ready>) -> Result<(), ChannelError> {
+        self.commit(core, &Job::of(frames), Place::First)
+    }
+
     /// Queue up; lead if nobody does.
-    fn commit(&self, core: &Core, job: &Arc<Job>) -> Result<(), ChannelError> {
+    fn commit(&self, core: &Core, job: &Arc<Job>, place: Place) -> Result<(), ChannelError> {
         let leads = {
             let mut queue = lock(&self.queue);
             *lock(&job.turn) = Turn::Waits;
-            queue.jobs.push_back(job.clone());
+            match place {
+                // Never in front of one that was told to lead: it takes what is first.
+                Place::First => queue.jobs.push_front(job.clone()),
+                Place::Last => queue.jobs.push_back(job.clone()),
+            }
             !std::mem::replace(&mut queue.is_led, true)
         };
         if leads || job.wait() == Turn::Leads {
@@ -276,7 +299,21 @@ impl Putter {
         if let Some(old) = lane.take_if(is_over) {
             turn.get_or_insert_with(|| lock(&self.turn));
             old.segment().seal(core);
+            self.note_failed(old.segment());
         }
+    }
+
+    /// What it has kept is to be put again, if its sync failed.
+    pub fn note_failed(&self, segment: &Arc<Segment>) {
+        let mut failed = lock(&self.failed);
+        if segment.has_kept() && !failed.iter().any(|known| Arc::ptr_eq(known, segment)) {
+            failed.push(segment.clone());
+        }
+    }
+
+    /// Segments whose frames are to be put again; given once.
+    pub fn take_failed(&self) -> Vec<Arc<Segment>> {
+        std::mem::take(&mut *lock(&self.failed))
     }
 
     /// Wait a little for those who came last time.
@@ -322,19 +359,22 @@ impl Putter {
 
     /// Sync what was published without; for an interval or at the end.
     pub fn sync(&self, core: &Core) {
-        let segment = lock(&self.lane).as_ref().map(|lane| lane.segment().clone());
-        let Some(Err(error)) = segment.map(|segment| segment.sync()) else {
+        let Some(segment) = lock(&self.lane).as_ref().map(|lane| lane.segment().clone()) else {
             return;
         };
-        (core.report)(&format!(
-            "{error}; what was put in the last interval may be lost by a power cut"
-        ));
+        if let Err(error) = segment.sync() {
+            (core.report)(&format!(
+                "{error}; what was put since the last sync is put again elsewhere"
+            ));
+        }
+        self.note_failed(&segment);
     }
 
     /// Something was published and not synced.
     pub fn has_unsynced(&self) -> bool {
         let lane = lock(&self.lane);
-        lane.as_ref().is_some_and(|lane| lane.segment().is_unsynced())
+        let is_unsynced = |lane: &Lane| lane.segment().is_unsynced() || lane.segment().has_kept();
+        lane.as_ref().is_some_and(is_unsynced) || !lock(&self.failed).is_empty()
     }
 
     /// No more puts.
@@ -343,6 +383,7 @@ impl Putter {
         let _turn = lock(&self.turn);
         if let Some(lane) = lane {
             lane.segment().seal(core);
+            self.note_failed(lane.segment());
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum Bug {
     SpareNotSynced,
     /// Interval syncs do not happen.
     IntervalNotSynced,
+    /// What a failed interval sync may have lost is not put again.
+    LostNotPutAgain,
     // What follows was in the channel until the simulation found it.
     /// The directories above a new channel are not synced before its marker.
     AboveNotSynced,

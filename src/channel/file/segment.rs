@@ -391,6 +391,7 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
 }
 
 /// A frame that is ready to be written but for its place.
+#[derive(Clone)]
 pub struct Ready {
     /// Its header; origin and sequence come later.
     pub header: FrameHeader,

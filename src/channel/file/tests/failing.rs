@@ -265,10 +265,9 @@ fn space_that_has_to_stay_free_stays_free() {
     assert_eq!(drain(&channel), ["a"]);
 }
 
-#[test]
-fn interval_syncs_what_was_put_and_says_when_it_cannot() {
-    let bench = Bench::new();
-    let (channel, troubles) = open(&bench, |config| {
+/// A channel that syncs each millisecond, in which "a" is synced.
+fn synced_at_intervals(bench: &Bench) -> (Arc<FileChannel>, Arc<Troubles>) {
+    let (channel, troubles) = open(bench, |config| {
         config.sync = Sync::Every(Duration::from_millis(1))
     });
     put(&channel, &["a"]);
@@ -276,14 +275,117 @@ fn interval_syncs_what_was_put_and_says_when_it_cannot() {
     while troubles.syncs.load(Ordering::SeqCst) == made {
         std::thread::yield_now();
     }
-    troubles.sync_fails.store(1, Ordering::SeqCst);
-    put(&channel, &["b"]);
-    while !bench.reported("may be lost by a power cut") {
+    (channel, troubles)
+}
+
+/// As a disk that has lost what came behind the first frame before it could be synced.
+fn lose_behind_the_first(segment: &Path) {
+    let bytes = std::fs::read(segment).unwrap();
+    let first = memchr::memmem::find(&bytes, b"FLM1").unwrap();
+    let second = memchr::memmem::find(&bytes[first + 4..], b"FLM1").unwrap() + first + 4;
+    let file = std::fs::File::options().write(true).open(segment).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0; bytes.len() - second], second as u64).unwrap();
+}
+
+fn wait_for(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it does not come");
         std::thread::yield_now();
     }
-    put(&channel, &["c"]);
-    assert_eq!(bench.segments().len(), 2);
-    assert_eq!(drain(&channel), ["a", "b", "c"]);
+}
+
+#[test]
+fn what_an_interval_sync_may_have_lost_is_put_again_elsewhere() {
+    for forget in [false, true] {
+        let bench = Bench::new();
+        let (channel, troubles) = synced_at_intervals(&bench);
+        troubles.sync_fails.store(1, Ordering::SeqCst);
+        channel.put(&[batch(&["b"]), batch(&["c"])]).unwrap();
+        wait_for(|| bench.reported("is put again elsewhere"));
+        let holds = |path: &PathBuf| std::fs::read(path).unwrap().windows(2).any(|two| two == b"\x02c");
+        wait_for(|| bench.segments().iter().filter(|path| holds(path)).count() == 2);
+        let syncs = troubles.syncs.load(Ordering::SeqCst);
+        wait_for(|| troubles.syncs.load(Ordering::SeqCst) > syncs);
+        put(&channel, &["d"]);
+        lose_behind_the_first(&bench.segments()[0]);
+        channel.inner.log_takes().unwrap();
+        assert_eq!(channel.fill().events, 4);
+        let channel = match forget {
+            false => channel,
+            true => {
+                drop(channel);
+                bench.forget_tables();
+                bench.open()
+            }
+        };
+        assert_eq!(drain(&channel), ["a", "b", "c", "d"], "forgotten {forget}");
+        let is_loss = |text: &&String| text.contains("lost") || text.contains("damage");
+        assert!(
+            !lock(&bench.reports).iter().any(|text| is_loss(&text)),
+            "{:?}",
+            lock(&bench.reports)
+        );
+    }
+}
+
+#[test]
+fn what_the_last_sync_may_have_lost_is_put_again_before_the_end() {
+    let bench = Bench::new();
+    let (channel, troubles) = synced_at_intervals(&bench);
+    // Nobody syncs now and then any more: the end has to.
+    channel.inner.keeper.stop();
+    put(&channel, &["b"]);
+    troubles.sync_fails.store(1, Ordering::SeqCst);
+    drop(channel);
+    lose_behind_the_first(&bench.segments()[0]);
+    assert_eq!(drain(&bench.open()), ["a", "b"]);
+}
+
+#[test]
+fn what_somebody_has_in_hand_at_a_failed_sync_is_put_again_only_if_it_comes_back() {
+    for accepted in [false, true] {
+        let bench = Bench::new();
+        let (channel, troubles) = synced_at_intervals(&bench);
+        assert_eq!(drain(&channel), ["a"]);
+        channel.inner.keeper.stop();
+        put(&channel, &["b"]);
+        let held = take(&channel);
+        troubles.sync_fails.store(1, Ordering::SeqCst);
+        channel.inner.keep();
+        match accepted {
+            true => held.accept(),
+            false => held.refuse(Refusal::retry("later")),
+        }
+        channel.inner.keep();
+        if !accepted {
+            assert_eq!(bench.segments().len(), 1, "the first is drained and gone");
+        }
+        let expected: &[&str] = if accepted { &[] } else { &["b"] };
+        assert_eq!(drain(&channel), expected);
+    }
+}
+
+#[test]
+fn puts_that_could_not_be_put_again_are_tried_until_they_are() {
+    let bench = Bench::new();
+    let (channel, troubles) = synced_at_intervals(&bench);
+    channel.inner.keeper.stop();
+    put(&channel, &["b"]);
+    troubles.sync_fails.store(1, Ordering::SeqCst);
+    troubles.full.store(true, Ordering::SeqCst);
+    channel.inner.keep();
+    channel.inner.keep();
+    let said = lock(&bench.reports)
+        .iter()
+        .filter(|text| text.contains("until it works"))
+        .count();
+    assert_eq!(said, 1);
+    assert!(channel.inner.has_to_keep());
+    troubles.full.store(false, Ordering::SeqCst);
+    channel.inner.keep();
+    lose_behind_the_first(&bench.segments()[0]);
+    assert_eq!(drain(&channel), ["a", "b"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::channel::file::Sync;
 use crate::event::{Batch, BatchBuilder, Event};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Model {
     origins: BTreeMap<u64, usize>,
     /// Takers that slept over their lease.
     overslept: Vec<u32>,
+    /// Batches that stand at two places since a sync failed.
+    stored_twice: BTreeSet<usize>,
     /// A taker was killed in a take: it may have claimed what is thought to wait.
     pub secret_claim: bool,
     pub failure: Option<String>,
@@ -98,6 +100,7 @@ impl Model {
             batches: Vec::new(),
             origins: BTreeMap::new(),
             overslept: Vec::new(),
+            stored_twice: BTreeSet::new(),
             secret_claim: false,
             failure: None,
         }
@@ -197,7 +200,7 @@ impl Model {
             Place::Held(holder) => holder != life && self.overslept.contains(&holder),
             Place::Accepted(_) | Place::Gone => false,
         };
-        if !is_right {
+        if !is_right && !self.stored_twice.contains(&number) {
             let fate = self.puts[put].fate;
             self.fail(format!(
                 "batch {number} ({place:?}, its put {fate:?}) was given to life {life}"
@@ -299,18 +302,43 @@ impl Model {
         }
     }
 
-    /// A sync failed: what was acknowledged before it, in an interval, may be gone.
-    pub fn lost_pages(&mut self) {
+    /// Dies after a sync failed: what was acknowledged in the interval may be gone, and not be put again yet.
+    pub fn lost_pages(&mut self, life: u32) {
         if !matches!(self.sync, Sync::Every(_)) {
             return;
         }
-        for put in self.puts.iter_mut().filter(|put| put.acknowledged && !put.synced) {
+        // Dead in the middle of it, at both places.
+        self.leaves_lost_pages(life);
+        let own = self.puts.iter_mut().filter(|put| put.life == life);
+        for put in own.filter(|put| put.acknowledged && !put.synced) {
             put.may_tear = true;
             put.fate = Fate::Unknown;
         }
         for stored in &mut self.batches {
             let is_there = matches!(stored.place, Place::Waiting | Place::Orphaned);
             if is_there && self.puts[stored.put].fate == Fate::Unknown {
+                stored.place = Place::Maybe;
+            }
+        }
+    }
+
+    /// Ends after a sync failed: what others have in hand of it is put again, and may come twice.
+    pub fn leaves_lost_pages(&mut self, life: u32) {
+        if !matches!(self.sync, Sync::Every(_)) {
+            return;
+        }
+        for (number, stored) in self.batches.iter().enumerate() {
+            let put = &self.puts[stored.put];
+            if put.life == life && put.acknowledged && !put.synced {
+                self.stored_twice.insert(number);
+            }
+        }
+    }
+
+    /// A taker could not read what it had taken: what others slept over may wait again.
+    pub fn came_back(&mut self) {
+        for stored in &mut self.batches {
+            if matches!(stored.place, Place::Held(holder) if self.overslept.contains(&holder)) {
                 stored.place = Place::Maybe;
             }
         }

@@ -96,6 +96,7 @@ fn planted_bugs_of_directories_numbers_and_intervals_are_found() {
     ];
     demand(Sync::Always, 2, &bugs);
     demand(INTERVAL, 6, &[Bug::IntervalNotSynced]);
+    demand(INTERVAL, 10, &[Bug::LostNotPutAgain]);
 }
 
 /// These were in the channel until the simulation found them.

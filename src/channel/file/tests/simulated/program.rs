@@ -262,6 +262,11 @@ impl Program {
             Op::Put(a, small(2)),
             Op::Take(taker),
         ];
+        let synced_now_and_then = [a, b, a, b, a, b]
+            .into_iter()
+            .flat_map(|putter| [Op::Put(putter, small(2)), Op::Keep(putter)])
+            .chain([Op::Empty(taker)])
+            .collect();
         let all = [
             (drained, Ending::Kill),
             (emptied_and_cut, Ending::Close),
@@ -272,6 +277,7 @@ impl Program {
             (salvaged, Ending::Close),
             (refused, Ending::Cut),
             (recycled, Ending::Cut),
+            (synced_now_and_then, Ending::Close),
         ];
         let program = |(seed, (ops, ending))| Program {
             seed,

@@ -25,7 +25,7 @@ impl World {
         let is_right = match (self.setup.sync, after_cut) {
             // Totals may have reached the disk before the events.
             (Sync::Never, _) if self.disk.cuts() > 0 => true,
-            (Sync::Every(_), _) if self.disk.failed_syncs() > 0 => true,
+            (Sync::Every(_), _) if self.is_lossy.get() => true,
             (_, true) => said == taken,
             // What the dead have left is not counted before somebody looks at it.
             (_, false) => said >= least && said <= taken,
@@ -82,7 +82,7 @@ impl World {
         if !left.is_empty() {
             return Err(format!("an empty channel leaves {left:?}"));
         }
-        let is_lossy = matches!(self.setup.sync, Sync::Every(_)) && self.disk.failed_syncs() > 0;
+        let is_lossy = matches!(self.setup.sync, Sync::Every(_)) && self.is_lossy.get();
         if self.setup.sync == Sync::Never || is_lossy {
             // What was lost with the power is told as damage: nobody ever synced it.
             return Ok(());

@@ -7,7 +7,7 @@ use super::random::Random;
 use crate::ack::{Delivery, Refusal};
 use crate::channel::file::put::lock;
 use crate::channel::file::table::Table;
-use crate::channel::file::{Config, FileChannel, LEASE, Role, rigged};
+use crate::channel::file::{Config, FileChannel, LEASE, Role, Sync, rigged};
 use crate::channel::{Channel, ChannelError, Taken};
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -41,8 +41,8 @@ pub struct World {
     lives: Cell<u32>,
     /// Who is in the middle of an operation: more than one when a visitor has come.
     busy: RefCell<Vec<usize>>,
-    /// Failed syncs that the model knows of.
-    lost: Cell<u64>,
+    /// A process died after a sync had failed: what it had not put again by then may be gone.
+    pub(super) is_lossy: Cell<bool>,
     /// Operations so far.
     operations: Cell<u64>,
 }
@@ -76,7 +76,7 @@ impl World {
             clock_ns: Cell::new(0),
             lives: Cell::new(0),
             busy: RefCell::default(),
-            lost: Cell::new(0),
+            is_lossy: Cell::new(false),
             operations: Cell::new(0),
         });
         world.pass(Duration::from_secs(100));
@@ -152,9 +152,6 @@ impl World {
         self.busy.borrow_mut().push(op.slot());
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(op)));
         self.busy.borrow_mut().pop();
-        if self.lost.replace(self.disk.failed_syncs()) != self.disk.failed_syncs() {
-            self.model.borrow_mut().lost_pages();
-        }
         let Err(payload) = outcome else {
             return;
         };
@@ -344,10 +341,12 @@ impl World {
         let taken = channel.take(Some(Instant::now()));
         match taken {
             Ok(Taken::Delivery(delivery)) => {
-                let is_reported = self.disk.failed_syncs() > 0;
+                let is_reported = self.is_lossy.get();
                 let mut model = self.model.borrow_mut();
                 let number = model.delivered(life, &delivery.batch, is_reported);
-                if self.is_alone_since(before) {
+                // What was in hand at a failed sync and came back stands behind the others.
+                let is_moved = matches!(self.setup.sync, Sync::Every(_)) && self.disk.failed_syncs() > 0;
+                if self.is_alone_since(before) && !is_moved {
                     model.check_order(number);
                 }
                 model.holds(life, number);
@@ -360,7 +359,8 @@ impl World {
                 }
             }
             Ok(_) => {}
-            Err(error) if self.is_disk_bad() => drop(error),
+            // It may have taken over what it could not read, and given it back.
+            Err(_) if self.is_disk_bad() => self.model.borrow_mut().came_back(),
             Err(error) => self.fail(format!("take failed: {error}")),
         }
     }
@@ -469,8 +469,11 @@ impl World {
         let before = lock(&self.reports).len();
         let life = actor.life;
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| drop(actor.channel)));
+        if self.disk.failed_syncs() > 0 {
+            self.model.borrow_mut().leaves_lost_pages(life);
+        }
         if let Err(payload) = outcome {
-            self.model.borrow_mut().killed(life);
+            self.died(life);
             std::panic::resume_unwind(payload);
         }
         if lock(&self.reports).len() == before {
@@ -485,8 +488,17 @@ impl World {
         };
         actor.channel.inner.abandoned.store(true, Ordering::SeqCst);
         actor.port.kill();
-        self.model.borrow_mut().killed(actor.life);
+        self.died(actor.life);
         drop(actor);
+    }
+
+    fn died(&self, life: u32) {
+        let mut model = self.model.borrow_mut();
+        if self.disk.failed_syncs() > 0 {
+            self.is_lossy.set(true);
+            model.lost_pages(life);
+        }
+        model.killed(life);
     }
 
     /// Nothing is left but the disk.
