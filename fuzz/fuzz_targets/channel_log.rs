@@ -20,7 +20,7 @@ const FRAMES: u32 = 6;
 /// A channel with one segment, made once.
 static TEMPLATE: LazyLock<(PathBuf, Segment)> = LazyLock::new(|| {
     let directory = left_channel("log", FRAMES);
-    let segment = segment_of(directory);
+    let segment = segment_of(&directory);
     (directory, segment)
 });
 
