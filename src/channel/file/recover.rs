@@ -148,7 +148,7 @@ fn is_leftover(core: &Core, number: u64) -> bool {
 /// Make an index from the segment and the logs of acceptances; what was found, unless somebody else made it.
 fn build(core: &Core, file: &dyn DiskFile, number: u64) -> io::Result<Option<Scan>> {
     let head = segment::read_head(file, number)?;
-    let mut scan = segment::scan(file, number, head.cap, segment::HEAD, 0)?;
+    let mut scan = segment::scan(file, number, head.cap, segment::HEAD, 0, head.synced())?;
     look_for_loss(&head, &mut scan);
     let hidden = core.table.private_path();
     let maker = Maker {
@@ -237,7 +237,7 @@ fn tell(core: &Core, dir: usize, number: u64, scan: &Scan) {
 pub fn salvage(core: &Core, number: u64, opened: &Opened) -> io::Result<()> {
     let index = &opened.index;
     let start = index.committed();
-    let mut scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start)?;
+    let mut scan = segment::scan(&*opened.file, number, index.cap(), index.end(), start, 0)?;
     let is_synced = core.config.sync == Sync::Never || planted(Bug::SalvagedNotSynced);
     if !is_synced && !scan.entries.is_empty() && opened.file.sync().is_err() {
         scan.entries.clear();

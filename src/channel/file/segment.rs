@@ -108,6 +108,13 @@ pub struct Head {
     pub totals: Option<Totals>,
 }
 
+impl Head {
+    /// Frames that are known to have been on the disk.
+    pub fn synced(&self) -> u32 {
+        self.totals.map_or(0, |totals| totals.synced)
+    }
+}
+
 /// Read the head. A damaged one is told by `whole`: the frames behind it stand for themselves.
 pub fn read_head(file: &dyn DiskFile, number: u64) -> io::Result<Head> {
     let mut bytes = Vec::new();
@@ -249,6 +256,7 @@ struct Walk<'a> {
     window: Window<'a>,
     number: u64,
     cap: u32,
+    synced: u32,
 }
 
 impl Walk<'_> {
@@ -302,14 +310,16 @@ impl Walk<'_> {
         })
     }
 
-    /// The next whole frame behind a bad spot where frame `index` should be, if that was synced once: if some
-    /// frame behind was written when it was. Up to there everything was synced, and what is whole of it counts;
-    /// from there on only whole puts do.
+    /// The next whole frame behind a bad spot where frame `index` should be, if that was synced once: if that is
+    /// known, or some frame behind was written when it was. What was synced and is whole counts, each frame by
+    /// itself; from there on only whole puts do.
     fn next_synced(&mut self, at: u64, index: u32) -> io::Result<Option<(u64, Found)>> {
-        match self.next_whole(at, |found| found.frame >= index && found.synced > index)? {
-            None => Ok(None),
-            Some((_, proof)) => self.next_whole(at, |found| {
-                found.frame >= index && (found.before == 0 || found.frame < proof.synced)
+        let behind = self.next_whole(at, |found| found.frame >= index && found.synced > index)?;
+        let synced = behind.map_or(0, |(_, proof)| proof.synced).max(self.synced);
+        match synced > index {
+            false => Ok(None),
+            true => self.next_whole(at, |found| {
+                found.frame >= index && (found.before == 0 || found.frame < synced)
             }),
         }
     }
@@ -339,14 +349,27 @@ impl Walk<'_> {
     }
 }
 
-/// Look through a segment from a frame's offset on; `index` is the frame that should stand there.
-pub fn scan(file: &dyn DiskFile, number: u64, cap: u32, start: u64, index: u32) -> io::Result<Scan> {
+/// Look through a segment from a frame's offset on; `index` is the frame that should stand there. Frames below
+/// `synced` are known to have been on the disk: what is not whole of them is damage.
+pub fn scan(
+    file: &dyn DiskFile,
+    number: u64,
+    cap: u32,
+    start: u64,
+    index: u32,
+    synced: u32,
+) -> io::Result<Scan> {
     let window = Window {
         file,
         bytes: slab::take(),
         start: 0,
     };
-    let mut walk = Walk { window, number, cap };
+    let mut walk = Walk {
+        window,
+        number,
+        cap,
+        synced,
+    };
     let mut scan = Scan::default();
     let scanned = scan_on(&mut walk, &mut scan, start, index);
     slab::give(std::mem::take(&mut walk.window.bytes));
@@ -374,7 +397,8 @@ fn scan_on(walk: &mut Walk<'_>, scan: &mut Scan, start: u64, index: u32) -> io::
             Look::Bad(fault) => fault.to_string(),
         };
         let Some((next, found)) = walk.next_synced(at, expected)? else {
-            scan.entries.truncate(whole);
+            scan.entries
+                .truncate(whole.max((walk.synced.saturating_sub(index)) as usize));
             if fault != "zeros" {
                 scan.torn = Some(format!("at byte {at}: {fault}"));
             }
@@ -480,7 +504,7 @@ mod tests {
     }
 
     fn scanned(file: &dyn DiskFile) -> Scan {
-        scan(file, 7, 100, HEAD, 0).unwrap()
+        scan(file, 7, 100, HEAD, 0, 0).unwrap()
     }
 
     #[test]
@@ -562,6 +586,32 @@ mod tests {
         let mut expected = entries.clone();
         expected[1] = Entry::default();
         assert_eq!((scan.entries, scan.damage.len()), (expected, 1));
+    }
+
+    #[test]
+    fn bad_spot_in_what_is_known_to_be_synced_loses_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, entries) = sample(dir.path());
+        // Two of the three frames of the second put, and nothing behind them that says anything.
+        file.truncate(entries[3].offset.into()).unwrap();
+        for lost in [1, 2] {
+            let (file, mut expected) = (&*file, entries[..3].to_vec());
+            let before = {
+                let mut bytes = Vec::new();
+                file.read_at(&mut bytes, 1, u64::from(entries[lost].offset) + 60)
+                    .unwrap();
+                bytes
+            };
+            spoil(file, entries[lost].offset + 60, &[before[0] ^ 1]);
+            let scan = scan(file, 7, 100, HEAD, 0, 3).unwrap();
+            spoil(file, entries[lost].offset + 60, &before);
+            match lost {
+                1 => expected[1] = Entry::default(),
+                // The last one: the totals say that it is missing.
+                _ => expected.truncate(2),
+            }
+            assert_eq!(scan.entries, expected);
+        }
     }
 
     #[test]

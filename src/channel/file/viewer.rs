@@ -98,7 +98,7 @@ impl Viewer {
         let frames = match self.index(number) {
             Some(index) => frames_of(&index).collect(),
             None => {
-                let scan = segment::scan(&*file, number, head.cap, segment::HEAD, 0)?;
+                let scan = segment::scan(&*file, number, head.cap, segment::HEAD, 0, head.synced())?;
                 let told = scan.damage.iter();
                 damage.extend(told.map(|what| format!("{} is damaged: {what}", path.display())));
                 let all = (0..).zip(scan.entries);

@@ -402,10 +402,22 @@ fn spoil(path: &Path, text: &str) {
 
 #[test]
 fn damaged_frame_sends_its_segment_to_the_quarantine_after_the_good_frames() {
-    for forget in [false, true] {
+    for (forget, together) in [(false, false), (true, false), (true, true)] {
         let bench = Bench::new();
-        let channel = bench.open();
-        put(&channel, &["first", "second", "third"]);
+        let channel = FileChannel::open(
+            Config {
+                sync: Sync::Always,
+                ..bench.config()
+            },
+            Role::Both,
+        );
+        let channel = channel.unwrap();
+        match together {
+            false => put(&channel, &["first", "second", "third"]),
+            true => channel
+                .put(&["first", "second", "third"].map(|name| batch(&[name])))
+                .unwrap(),
+        }
         drop(channel);
         spoil(&bench.segments()[0], "second");
         if forget {

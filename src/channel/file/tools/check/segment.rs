@@ -82,7 +82,7 @@ fn look(viewer: &Viewer, number: u64, dir: usize) -> io::Result<Option<Doubts>> 
 /// A segment that nobody of this boot has touched: all of it stands still.
 fn whole(file: &dyn DiskFile, number: u64) -> io::Result<Doubts> {
     let head = segment::read_head(file, number)?;
-    let mut scan = segment::scan(file, number, head.cap, HEAD, 0)?;
+    let mut scan = segment::scan(file, number, head.cap, HEAD, 0, head.synced())?;
     look_for_loss(&head, &mut scan);
     let mut damage = std::mem::take(&mut scan.damage);
     damage.extend(wrong_totals(&head, &scan));
@@ -124,7 +124,7 @@ fn published(file: &Arc<dyn DiskFile>, number: u64, index: &Index) -> io::Result
         file: file.clone(),
         end,
     };
-    let scan = segment::scan(&prefix, number, index.cap(), HEAD, 0)?;
+    let scan = segment::scan(&prefix, number, index.cap(), HEAD, 0, entries.len() as u32)?;
     let mut doubts = Doubts {
         batches: entries.iter().filter(|entry| entry.length > 0).count() as u64,
         damage: scan.damage,
