@@ -133,6 +133,8 @@ pub struct SinkError {
     pub reason: String,
     /// Of a batch that is rejected: the event that it is rejected for, counted from 0.
     pub event: Option<u32>,
+    /// This sink can do nothing more, and one that is started anew may.
+    pub is_over: bool,
 }
 
 impl SinkError {
@@ -142,6 +144,15 @@ impl SinkError {
             class: Class::Retry,
             reason: reason.into(),
             event: None,
+            is_over: false,
+        }
+    }
+
+    /// For now, but not by this sink: the stage gives its batches back and ends, to be started again.
+    pub fn over(reason: impl Into<String>) -> Self {
+        SinkError {
+            is_over: true,
+            ..SinkError::retry(reason)
         }
     }
 
@@ -151,6 +162,7 @@ impl SinkError {
             class: Class::Reject,
             reason: reason.into(),
             event: Some(event),
+            is_over: false,
         }
     }
 
@@ -160,6 +172,7 @@ impl SinkError {
             class: Class::Reject,
             reason: reason.into(),
             event: None,
+            is_over: false,
         }
     }
 }

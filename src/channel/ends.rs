@@ -90,9 +90,8 @@ fn put_error(error: ChannelError) -> SinkError {
     let reason = error.to_string();
     match error {
         ChannelError::TooLarge(_) => SinkError::reject(0, reason),
-        ChannelError::Full(_) | ChannelError::Failed(_) | ChannelError::Unusable(_) => {
-            SinkError::retry(reason)
-        }
+        ChannelError::Full(_) | ChannelError::Failed(_) => SinkError::retry(reason),
+        ChannelError::Unusable(_) => SinkError::over(reason),
     }
 }
 

@@ -195,7 +195,7 @@ impl Drain<'_> {
     }
 
     /// After a failure: roll back, see to what can never be taken, and write the open batches again until
-    /// that works. Gives up when the grace after a stop is over.
+    /// that works. Gives up when the grace after a stop is over, or the sink is.
     fn recover(
         &mut self,
         inlet: &mut dyn Inlet,
@@ -211,7 +211,7 @@ impl Drain<'_> {
             if error.class == Class::Reject && culprit < open.len() {
                 self.reject(inlet, sink, open, culprit, &error)?;
             } else {
-                if !self.stop.is_failing() {
+                if !self.stop.is_failing() && !error.is_over {
                     trouble.say(self.name, &error.reason);
                 }
                 self.pause(inlet, open, &mut trouble.pause, &error)?;
@@ -243,7 +243,7 @@ impl Drain<'_> {
             .is_some_and(|deadline| deadline <= Instant::now());
         // Whoever still had these batches has gone: it will send them again, and nobody waits here.
         let abandoned = !open.is_empty() && inlet.is_abandoned();
-        if grace_over || abandoned {
+        if grace_over || abandoned || error.is_over {
             let count: u64 = open.iter().map(|delivery| u64::from(delivery.batch.len())).sum();
             self.counters.add(Count::Refused, count);
             inlet.refuse_all(std::mem::take(open), &Refusal::retry(error.reason.clone()));

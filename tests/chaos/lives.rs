@@ -208,6 +208,24 @@ fn what_was_taken_over_comes_back_to_the_one_that_was_stopped() {
 }
 
 #[test]
+fn putter_whose_directory_was_removed_gives_back_what_it_has_and_ends_to_be_started_again() {
+    let spool = Spool::new();
+    let mut putter = spool.putter("");
+    putter.put("a");
+    std::fs::remove_dir_all(spool.path("spool")).unwrap();
+    putter.send("b");
+    assert_eq!(putter.refused().0, "retry");
+    let ended = putter.running.wait().expect_status([75]);
+    assert!(
+        ended.stderr(0).contains("start again to make it anew"),
+        "{}",
+        ended.told()
+    );
+    spool.put(&["b"]);
+    assert_eq!(bodies(spool.drain()), ["b"]);
+}
+
+#[test]
 fn stopped_putter_keeps_nobody_from_putting_and_taking() {
     let spool = Spool::new();
     let mut stopped = spool.putter("");

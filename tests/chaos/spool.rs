@@ -168,6 +168,15 @@ impl HandPutter {
         assert_eq!(answer.header.kind, Kind::Accept);
     }
 
+    /// Class and reason of a refusal.
+    pub fn refused(&mut self) -> (String, String) {
+        let answer = next_frame(&mut self.accepted).expect("a refusal");
+        assert_eq!(answer.header.kind, Kind::Refuse);
+        let said: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+        let word = |key: &str| said[key].as_str().unwrap().to_string();
+        (word("class"), word("reason"))
+    }
+
     /// Kill the process that puts.
     pub fn kill(mut self) {
         self.running.kill(0, Signal::KILL);
