@@ -1,6 +1,6 @@
 //! The file channel, put and take together, against bare appends of the same bytes by as many writers.
 
-use crate::measure::{Run, median, percentile, wait};
+use crate::measure::{Program, Run, median, percentile, tool, wait};
 use crate::putter::{EVENT_BYTES, take_stamps};
 use crate::table::{self, Row};
 use anyhow::{Context, ensure};
@@ -24,6 +24,10 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
          own file",
         &rows,
     )?;
+    table::print(
+        "File channel, batches of 100, 5 ms added to each sync; reference: one writer of the channel",
+        &[slow_disk(bench, true)?, slow_disk(bench, false)?],
+    )?;
     let mut rows = vec![unsynced(bench, 1000, 8000)?, unsynced(bench, 1, 300_000)?];
     rows.push(latency(bench)?);
     table::print(
@@ -41,20 +45,27 @@ struct Score {
     bytes_to_disk: f64,
 }
 
+/// Putters and a taker of one channel.
+fn users(writers: u64, processes: bool) -> Vec<Member> {
+    if !processes {
+        return vec![("both", writers)];
+    }
+    let mut all = vec![("put", 1); writers as usize];
+    all.push(("take", writers));
+    all
+}
+
 fn synced(bench: &Run, events: u64, writers: u64, rounds: u64, processes: bool) -> anyhow::Result<Row> {
-    let (ours, bare): (Vec<Member>, Vec<Member>) = match processes {
-        true => {
-            let mut ours = vec![("put", 1); writers as usize];
-            ours.push(("take", writers));
-            (ours, vec![("bare", 1); writers as usize])
-        }
-        false => (vec![("both", writers)], vec![("bare", writers)]),
+    let ours = users(writers, processes);
+    let bare: Vec<Member> = match processes {
+        true => vec![("bare", 1); writers as usize],
+        false => vec![("bare", writers)],
     };
     let all = (writers * rounds) as f64;
     let (mut rates, mut disks) = (Vec::new(), Vec::new());
     for _ in 0..bench.rounds() {
-        let bare = crew(bench, &bare, events, rounds)?;
-        let ours = crew(bench, &ours, events, rounds)?;
+        let bare = crew(bench, &bare, events, rounds, None)?;
+        let ours = crew(bench, &ours, events, rounds, None)?;
         rates.push((all / ours.seconds, all / bare.seconds));
         disks.push(ours.bytes_to_disk / bare.bytes_to_disk);
     }
@@ -71,13 +82,39 @@ fn synced(bench: &Run, events: u64, writers: u64, rounds: u64, processes: bool) 
         .at_most(disk, 1.1, "x disk"))
 }
 
+/// What eight writers do in the time of one, where each sync takes 5 ms longer: they share it.
+fn slow_disk(bench: &Run, processes: bool) -> anyhow::Result<Row> {
+    let kind = if processes { "processes" } else { "threads" };
+    let what = format!("8 {kind}");
+    let inject = ["fdatasync:delay_exit=5000", "fsync:delay_exit=5000"].map(|each| format!("--inject={each}"));
+    let words = ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", &inject[0], &inject[1]];
+    let Some(tracer) = tool("strace", &words) else {
+        return Ok(Row::new(what, "").missing("strace, which slows the syncs, is not installed"));
+    };
+    let rounds = bench.size(400, 100);
+    let mut rates = Vec::new();
+    for _ in 0..bench.rounds() {
+        let [one, eight] = [1, 8].map(|writers| {
+            let score = crew(bench, &users(writers, processes), 100, rounds, Some(&tracer))?;
+            anyhow::Ok((writers * rounds) as f64 / score.seconds)
+        });
+        rates.push((eight?, one?));
+    }
+    let ratio = median(rates.iter().map(|(eight, one)| eight / one));
+    let shown = |rate: f64| format!("{rate:.0} commits/s");
+    let row = Row::new(what, shown(median(rates.iter().map(|(eight, _)| *eight))));
+    Ok(row
+        .against(shown(median(rates.iter().map(|(_, one)| *one))), ratio)
+        .at_least(ratio, 6.0, "x"))
+}
+
 fn unsynced(bench: &Run, events: u64, full: u64) -> anyhow::Result<Row> {
     let rounds = bench.size(full, full / 4);
     let mib = (rounds * events * EVENT_BYTES) as f64 / f64::from(1 << 20);
     let mut rates = Vec::new();
     for _ in 0..bench.rounds() {
-        let bare = crew(bench, &[("bare-unsynced", 1)], events, rounds)?;
-        let ours = crew(bench, &[("both-unsynced", 1)], events, rounds)?;
+        let bare = crew(bench, &[("bare-unsynced", 1)], events, rounds, None)?;
+        let ours = crew(bench, &[("both-unsynced", 1)], events, rounds, None)?;
         rates.push((mib / ours.seconds, mib / bare.seconds));
     }
     let ours = median(rates.iter().map(|(ours, _)| *ours));
@@ -111,13 +148,20 @@ fn latency(bench: &Run) -> anyhow::Result<Row> {
     Ok(Row::new("put to take in another process", shown).at_most(p50, 30.0, "us p50"))
 }
 
-/// Start all, let them go at once, and wait until the last is done.
-fn crew(bench: &Run, members: &[Member], events: u64, rounds: u64) -> anyhow::Result<Score> {
+/// Start all, under another program where one is given, let them go at once, and wait until the last is done.
+fn crew(
+    bench: &Run,
+    members: &[Member],
+    events: u64,
+    rounds: u64,
+    starter: Option<&Program>,
+) -> anyhow::Result<Score> {
     let directory = bench.directory()?;
     let at = directory.path().display();
     let mut started = Vec::new();
     for (how, threads) in members {
         let program = bench.child(&format!("put {how} {at} {threads} {events} {rounds}"));
+        let program = starter.map_or(program.clone(), |starter| program.under(starter.clone()));
         let mut command = program.command();
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         started.push(Started::new(child)?);

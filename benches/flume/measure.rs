@@ -163,6 +163,14 @@ impl Program {
         )
     }
 
+    /// Started by another program, whose last words are this one's.
+    pub fn under(&self, starter: Program) -> Program {
+        let mut started = starter;
+        started.words.push(self.path.to_string_lossy().into_owned());
+        started.words.extend(self.words.iter().cloned());
+        started
+    }
+
     /// As a command of the standard library, for what needs its pipes.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
