@@ -1,7 +1,7 @@
 //! Those who write to a disk side by side: a file channel's putters and takers, and bare writers.
 //!
 //! Each says `ready` on standard output when it has opened what it needs, waits for a line on standard
-//! input, works, and says how many bytes it has dirtied (`write_bytes` of /proc/self/io).
+//! input, works, and says `done`.
 
 use anyhow::{Context, bail};
 use flume::channel::file::{Config, FileChannel, Role, Sync};
@@ -66,7 +66,7 @@ pub fn run(how: &str, work: &Work) -> anyhow::Result<()> {
         }
         join(threads)
     })?;
-    done()
+    say("done")
 }
 
 fn open(directory: &std::path::Path, role: Role, sync: Sync) -> anyhow::Result<Arc<FileChannel>> {
@@ -125,7 +125,7 @@ fn bare(work: &Work, sync: bool) -> anyhow::Result<()> {
                 .collect(),
         )
     })?;
-    done()
+    say("done")
 }
 
 /// Fill a channel with batches of events of so many bytes each, and leave them there.
@@ -147,12 +147,6 @@ fn ready() -> anyhow::Result<()> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     Ok(())
-}
-
-fn done() -> anyhow::Result<()> {
-    let io = std::fs::read_to_string("/proc/self/io")?;
-    let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    say(bytes.context("/proc/self/io has no write_bytes")?)
 }
 
 fn say(line: &str) -> anyhow::Result<()> {
