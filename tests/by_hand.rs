@@ -225,8 +225,8 @@ impl Endpoint {
         }
     }
 
-    /// Wait for the taker, and welcome it.
-    pub fn welcome(&self) -> FrameReader<Reader<UnixStream>> {
+    /// Wait for the taker.
+    pub fn wait(&self) {
         let listening = PollFd::new(&self.listener, PollFlags::IN);
         let patience = Timespec {
             tv_sec: PATIENCE.as_secs() as i64,
@@ -237,7 +237,17 @@ impl Endpoint {
             Ok(1),
             "no taker came"
         );
-        let (mut reply, _) = self.listener.accept().unwrap();
+    }
+
+    /// Its connection.
+    pub fn accept(&self) -> UnixStream {
+        self.listener.accept().unwrap().0
+    }
+
+    /// Wait for the taker, and welcome it.
+    pub fn welcome(&self) -> FrameReader<Reader<UnixStream>> {
+        self.wait();
+        let mut reply = self.accept();
         reply.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut frames = FrameReader::new(Reader(reply.try_clone().unwrap()), wire::LIMIT);
         let shown = next_frame(&mut frames).expect("a hello");

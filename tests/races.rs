@@ -133,6 +133,67 @@ fn batches_before_a_cut_frame_are_accepted_to_their_writer() {
 }
 
 #[test]
+fn what_a_writer_left_that_died_before_its_taker_came_is_taken() {
+    for passing in ["", "intercept static"] {
+        let (pipe, output) = Pipe::new("source seq --batch-size 10").output_read();
+        let source = pipe.start();
+        // It has filled its window or the pipe.
+        crate::surroundings::wait_until_asleep(source.pid(0));
+        source.kill(0, Signal::KILL);
+        source.wait().expect_status([-9]);
+        let (pipe, statuses) = match passing {
+            "" => (Pipe::new("sink null --summary json"), vec![1]),
+            stage => (Pipe::new(stage).then("sink null --summary json"), vec![1, 1]),
+        };
+        let last = statuses.len() - 1;
+        let ended = pipe
+            .input_from(output)
+            .run()
+            .expect_status(statuses)
+            .says(last, ["the stream has no end: the stage before has died"]);
+        assert!(ended.summary(last, "accepted") >= 320, "{}", ended.told());
+    }
+}
+
+#[test]
+fn writer_that_dies_while_its_taker_connects_is_lost_and_not_unreachable() {
+    let directory = tempfile::tempdir().unwrap();
+    for turned_away in [true, false] {
+        let place = tempfile::tempdir_in(directory.path()).unwrap();
+        let endpoint = Endpoint::below(place.path());
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let stream = Stream::answering(&endpoint.hello).batch(&[b"a"]);
+        writer.write_all(&stream.bytes).unwrap();
+        let sink = Pipe::new("sink null --summary json").input_from(reader).start();
+        endpoint.wait();
+        if turned_away {
+            drop(endpoint.accept());
+        }
+        // With the connection in its queue, or after it: the taker meets a reset or an end.
+        drop(endpoint);
+        drop(writer);
+        sink.wait()
+            .expect_status([1])
+            .says(0, ["the stream has no end: the stage before has died"])
+            .counts(0, "accepted", 1);
+    }
+}
+
+#[test]
+fn writer_that_lives_and_cannot_be_reached_is_wrong_usage() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let unreachable = crate::by_hand::hello("unix:@flume-of-another-namespace", "t");
+    let stream = Stream::answering(&unreachable).batch(&[b"a"]);
+    writer.write_all(&stream.bytes).unwrap();
+    Pipe::new("sink null --summary json")
+        .input_from(reader)
+        .run()
+        .expect_status([2])
+        .says(0, ["Connection refused", "--reply-dir"])
+        .counts(0, "accepted", 0);
+}
+
+#[test]
 fn second_taker_on_the_same_pipe_takes_nothing_without_a_hello() {
     for batch_size in [1, 1000] {
         let (pipe, output) = Pipe::new(&format!("source seq --batch-size {batch_size}")).output_read();

@@ -1,6 +1,6 @@
 //! The reading end of a stream, for a stage that takes: batches in, acceptances out on the side.
 
-use super::reply::{self, NoReply};
+use super::reply::{self, NoReply, Silence};
 use super::{Identity, Inlet, Next, Wait};
 use crate::ack::{Class, Delivery, Refusal, Settle};
 use crate::event::Batch;
@@ -57,6 +57,10 @@ enum Reply {
     Nobody,
     /// Nobody can be reached: that matters when there is a batch to accept.
     Unreachable(String),
+    /// Nobody has answered, and that matters then, too.
+    Silence(Silence),
+    /// The writer is dead: what came of its stream is taken.
+    Dead,
     /// Another stage takes already.
     Surplus(String),
 }
@@ -194,6 +198,8 @@ impl Settle for Ticket {
 /// Reads a stream for a stage that takes.
 pub struct StreamInlet {
     frames: FrameReader<PolledFd>,
+    /// Frames that were read before their turn, and where each begins.
+    ahead: VecDeque<(Result<wire::Frame, WireError>, u64)>,
     order: Order,
     options: InletOptions,
     kind: FdKind,
@@ -237,6 +243,7 @@ impl StreamInlet {
         let polled = PolledFd::new(fd, kind == FdKind::File);
         Ok(StreamInlet {
             frames: FrameReader::new(polled, options.limit),
+            ahead: VecDeque::new(),
             order: Order::default(),
             options,
             kind,
@@ -343,7 +350,8 @@ impl StreamInlet {
             reply if reply.starts_with("unix:") => match reply::connect(hello, &self.options.identity) {
                 Ok(socket) => Reply::Socket(Arc::new(socket.into())),
                 Err(NoReply::Surplus(why)) => Reply::Surplus(why),
-                Err(NoReply::Unreachable(why)) => Reply::Unreachable(why),
+                Err(NoReply::Elsewhere(why)) => Reply::Unreachable(why),
+                Err(NoReply::Silence(silence)) => Reply::Silence(silence),
             },
             other => Reply::Unreachable(format!("a reply by \"{other}\" is not known to this version")),
         }
@@ -372,12 +380,17 @@ impl StreamInlet {
 
     fn deliver(&mut self, frame: wire::Frame, at: u64) -> Result<Next, StageError> {
         let sequence = frame.header.sequence;
+        if let Reply::Silence(silence) = &self.reply
+            && self.is_of_a_dead_writer(silence.was_there)
+        {
+            self.reply = Reply::Dead;
+        }
         match &self.reply {
-            Reply::Unreachable(why) => {
+            Reply::Unreachable(why) | Reply::Silence(Silence { why, .. }) => {
                 let why = format!("{}: {why}", self.options.name);
                 return Ok(self.end_with(StageError::Usage(why)));
             }
-            Reply::Nobody if self.start.is_none() => {
+            Reply::Nobody | Reply::Dead if self.start.is_none() => {
                 let batch = frame.batch().map_err(|fault| self.bad(fault))?;
                 return Ok(Next::Delivery(Delivery::unowed(batch)));
             }
@@ -441,6 +454,40 @@ impl StreamInlet {
         self.finished || fd::hangs_up_within(self.frames.inner_mut().fd.as_fd(), LAST_OF_A_WRITER)
     }
 
+    /// Has whoever wrote this stream died before it could answer? One that is in another network namespace
+    /// holds the pipe open; a recording that comes through `cat` has an end, or a stream behind it.
+    fn is_of_a_dead_writer(&mut self, was_there: bool) -> bool {
+        if !self.hangs_up() {
+            return false;
+        }
+        let mut ended = false;
+        // Nobody writes any more, so that this reads no more than what a pipe holds, and does not wait.
+        while !was_there && !ended {
+            let at = self.frames.at();
+            match self.frames.next() {
+                Ok(Got::Frame(frame)) => {
+                    ended = matches!(frame.header.kind, Kind::End | Kind::Hello);
+                    self.ahead.push_back((Ok(frame), at));
+                }
+                Ok(Got::Eof | Got::Pending) => break,
+                Err(error) => {
+                    self.ahead.push_back((Err(error), at));
+                    break;
+                }
+            }
+        }
+        !ended
+    }
+
+    /// The next frame, and where it begins.
+    fn read_frame(&mut self) -> (Result<Got, WireError>, u64) {
+        if let Some((frame, at)) = self.ahead.pop_front() {
+            return (frame.map(Got::Frame), at);
+        }
+        let at = self.frames.at();
+        (self.frames.next(), at)
+    }
+
     fn at_eof(&mut self) -> Next {
         self.finished = true;
         if self.order.is_open() {
@@ -476,8 +523,8 @@ impl Inlet for StreamInlet {
                 return Ok(Next::Stopped);
             }
             self.set_wait(wait);
-            let at = self.frames.at();
-            match self.frames.next() {
+            let (got, at) = self.read_frame();
+            match got {
                 Ok(Got::Frame(frame)) => {
                     if let Some(next) = self.frame(frame, at)? {
                         return Ok(next);
@@ -527,6 +574,7 @@ impl Inlet for StreamInlet {
     fn is_abandoned(&self) -> bool {
         match &self.reply {
             Reply::Socket(socket) => fd::is_hung_up(socket.as_fd()),
+            Reply::Dead => true,
             _ => false,
         }
     }

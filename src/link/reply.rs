@@ -336,27 +336,39 @@ fn answer(mut socket: &UnixStream, first: bool) -> bool {
 pub(super) enum NoReply {
     /// Another stage takes from this stream already.
     Surplus(String),
-    /// The endpoint cannot be reached.
-    Unreachable(String),
+    /// No endpoint of another host can be reached.
+    Elsewhere(String),
+    /// Nobody has answered.
+    Silence(Silence),
+}
+
+/// An endpoint on this host that gave no answer. Whether its writer is dead, the stream can tell.
+#[derive(Debug, Clone)]
+pub(super) struct Silence {
+    /// The sentence for a writer that lives.
+    pub why: String,
+    /// Somebody was there when we came.
+    pub was_there: bool,
 }
 
 /// Connect to the endpoint that a hello names, and wait to be welcomed.
 pub(super) fn connect(hello: &Hello, me: &Identity) -> Result<UnixStream, NoReply> {
-    let unreachable = |why: String| NoReply::Unreachable(explain(hello, me, &why));
-    let address = hello.reply.strip_prefix("unix:").unwrap_or(&hello.reply);
     if hello.host != me.host {
-        return Err(unreachable(format!(
-            "the stream comes from another host, {}",
-            hello.host
-        )));
+        let why = format!("the stream comes from another host, {}", hello.host);
+        return Err(NoReply::Elsewhere(explain(hello, me, &why)));
     }
+    let silence = |why: &str, was_there| {
+        let why = explain(hello, me, why);
+        NoReply::Silence(Silence { why, was_there })
+    };
+    let address = hello.reply.strip_prefix("unix:").unwrap_or(&hello.reply);
     let connected = match address.strip_prefix('@') {
         Some(name) => {
             SocketAddr::from_abstract_name(name.as_bytes()).and_then(|at| UnixStream::connect_addr(&at))
         }
         None => UnixStream::connect(address),
     };
-    let mut socket = connected.map_err(|error| unreachable(error.to_string()))?;
+    let mut socket = connected.map_err(|error| silence(&error.to_string(), false))?;
     let mine = Hello {
         version: wire::VERSION,
         stream: hello.stream.clone(),
@@ -373,8 +385,9 @@ pub(super) fn connect(hello: &Hello, me: &Identity) -> Result<UnixStream, NoRepl
     let welcomed = socket
         .write_all(&mine.encode())
         .and_then(|()| socket.set_read_timeout(Some(WELCOME)))
-        .map_err(|error| unreachable(error.to_string()))
-        .and_then(|()| welcome(&mut socket).map_err(unreachable)?);
+        .map_err(|error| error.to_string())
+        .and_then(|()| welcome(&mut socket))
+        .map_err(|why| silence(&why, true))?;
     let _ = socket.set_read_timeout(None);
     welcomed.map(|()| socket)
 }
