@@ -5,6 +5,7 @@
 pub mod cat;
 pub mod completions;
 pub mod help;
+pub mod hints;
 pub mod list;
 pub mod options;
 pub mod own;

@@ -4,7 +4,7 @@
 use super::options::{self, Common, Writing};
 use super::replay::Player;
 use super::report::run_watched;
-use super::{Ended, Tool};
+use super::{Ended, Tool, hints};
 use crate::exit::StageError;
 use crate::flow::{Flow, Part};
 use crate::link::Address;
@@ -27,7 +27,8 @@ pub const TOOL: Tool = Tool {
 
 /// Send lines, files or a stream to an address, such as that of "flume source stream".
 ///
-/// It ends with 0 when everything was accepted there, and with 75 when the address cannot be reached for
+/// The address comes first, then files: "flume send tcp:collector:4545 app.log", or recordings with "--format
+/// stream". It ends with 0 when everything was accepted there, and with 75 when the address cannot be reached for
 /// so long as --retry-for says; standard input that is a file is then left at what was not accepted.
 #[derive(Parser)]
 #[command(name = "send", bin_name = "flume send", no_binary_name = true)]
@@ -58,7 +59,9 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    let matches = whole_command().try_get_matches_from(given)?;
+    let matches = whole_command()
+        .try_get_matches_from(given)
+        .map_err(|error| hints::with_tip(error, "send"))?;
     let own = Send::from_arg_matches(&matches)?;
     let common = Common::from_arg_matches(&matches)?;
     run_watched("send", &common, |stop| {

@@ -3,7 +3,7 @@
 use super::options::{self, Common, Taking, Writing};
 use super::parts::{self, Component};
 use super::report::run_watched;
-use super::{Ended, help};
+use super::{Ended, help, hints};
 use crate::exit::StageError;
 use crate::flow::Flow;
 use clap::{Args, FromArgMatches};
@@ -50,7 +50,10 @@ pub fn start(component: &dyn Component, words: &[String]) -> Ended {
     let (kind, name) = (component.kind(), component.name());
     let command = with_options(kind, component.command());
     let words = component.with_positional(words);
-    let matches = command.no_binary_name(true).try_get_matches_from(words)?;
+    let matches = command
+        .no_binary_name(true)
+        .try_get_matches_from(words)
+        .map_err(|error| hints::with_tip(error, &format!("{kind} {name}")))?;
     let common = Common::from_arg_matches(&matches)?;
     let writing = match kind {
         "sink" => Writing::defaults(),

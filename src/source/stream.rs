@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 /// Take streams of events from clients, such as `flume send` and `flume sink stream`.
 ///
+/// A recording in a file is played by `flume replay FILE`.
 /// A batch is accepted over the client's own connection when the next hop has it. What is no stream ends
 /// the connection that it came by, and no other; of a client that dies the whole batches are delivered.
 #[derive(clap::Args)]
