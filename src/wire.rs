@@ -19,6 +19,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use std::io;
 
+/// What is said of an input that has ended before anything came.
+pub const NOTHING_CAME: &str = "no stream came: the stage before has ended without beginning one, and its own \
+                                message says why";
+
 /// The first four bytes of every frame.
 pub const MAGIC: [u8; 4] = *b"FLM1";
 /// Bytes of a frame's header.

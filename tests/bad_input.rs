@@ -638,3 +638,83 @@ fn settings_of_a_source_are_checked_before_its_stream_begins() {
         assert_eq!(ended.stdout(), b"", "{words}");
     }
 }
+
+#[test]
+fn source_that_cannot_start_begins_no_stream() {
+    for (words, status, why) in [
+        (
+            "source exec no-such-program",
+            1,
+            "\"no-such-program\" cannot be started",
+        ),
+        (
+            "source netcat --listen unix:taken",
+            1,
+            "cannot listen on unix:taken: a file is there that is no socket",
+        ),
+        ("source stream unix:taken", 1, "cannot listen on unix:taken"),
+        ("source netcat", 2, "netcat: the property port is missing"),
+    ] {
+        let ended = Pipe::new(words)
+            .file("taken", "")
+            .run()
+            .expect_status([status])
+            .says(0, [why]);
+        assert_eq!(ended.stdout(), b"", "{words}");
+        for passing in ["intercept static", "intercept batch"] {
+            let ended = Pipe::new(words)
+                .file("taken", "")
+                .then(passing)
+                .then("sink null")
+                .run()
+                .expect_status([status, 1, 1])
+                .says(0, [why]);
+            for stage in [1, 2] {
+                let said = ended.stderr(stage);
+                assert!(
+                    said.contains("ended without beginning one, and its own message says why"),
+                    "{}",
+                    ended.told()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn recording_where_an_address_belongs_is_told_where_it_is_played() {
+    let recording = Stream::unowed().batch(&[b"a"]).end().bytes;
+    for (words, tip) in [
+        (
+            "source stream rec.flm",
+            "\"flume replay rec.flm\" plays it as a stream",
+        ),
+        (
+            "send --format stream rec.flm",
+            "the address comes first: \"flume send ADDRESS rec.flm --format stream\"",
+        ),
+        ("sink null rec.flm", "it is read as standard input, \"< rec.flm\""),
+        (
+            "source stdin lines.txt",
+            "a file is read as standard input: \"< lines.txt\"",
+        ),
+    ] {
+        Pipe::new(words)
+            .file("rec.flm", &recording)
+            .file("lines.txt", "a\n")
+            .run()
+            .expect_status([2])
+            .says(0, [tip]);
+    }
+    // What the tips say works.
+    for script in [
+        "flume replay rec.flm | flume sink null --summary json",
+        "flume sink null --summary json < rec.flm",
+    ] {
+        Pipe::foreign(script)
+            .file("rec.flm", &recording)
+            .run()
+            .expect_status([0])
+            .counts(0, "accepted", 1);
+    }
+}

@@ -66,6 +66,10 @@ impl Inlet for Intercepted {
         self.inner.settler()
     }
 
+    fn has_begun(&self) -> bool {
+        self.inner.has_begun()
+    }
+
     fn is_abandoned(&self) -> bool {
         self.inner.is_abandoned()
     }

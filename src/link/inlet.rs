@@ -443,7 +443,8 @@ impl StreamInlet {
             },
             Kind::End => {
                 lock(&self.shared).ended = true;
-                Ok(None)
+                // The writer only waits for its acceptances now.
+                Ok(Some(Next::Flush))
             }
             Kind::Flush => Ok(Some(Next::Flush)),
             _ => Ok(None),
@@ -504,10 +505,11 @@ impl StreamInlet {
             )));
         }
         if self.hello.is_none() {
-            return self.end_with(StageError::Failed(format!(
-                "{}: no stream came: the stage before has not started, or this is not its output",
-                self.options.name
-            )));
+            let what = match self.kind {
+                FdKind::Pipe | FdKind::Socket => wire::NOTHING_CAME,
+                _ => "no stream came: it is empty",
+            };
+            return self.end_with(StageError::Failed(format!("{}: {what}", self.options.name)));
         }
         Next::End
     }
@@ -569,6 +571,10 @@ impl Inlet for StreamInlet {
     fn settler(&self) -> Box<dyn Fn() + Send + Sync> {
         let all = self.all.clone();
         Box::new(move || all.tell())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.hello.is_some()
     }
 
     fn is_abandoned(&self) -> bool {
@@ -675,8 +681,12 @@ mod tests {
         let options = InletOptions::new(me, "it");
         let mut inlet = StreamInlet::open(file.try_clone().unwrap().into(), options, &stop).unwrap();
         let mut deliveries = Vec::new();
-        while let Ok(Next::Delivery(delivery)) = inlet.next(Wait::No) {
-            deliveries.push(delivery);
+        loop {
+            match inlet.next(Wait::No) {
+                Ok(Next::Delivery(delivery)) => deliveries.push(delivery),
+                Ok(Next::Flush) => {}
+                _ => break,
+            }
         }
         let refused = deliveries.pop();
         assert_eq!(deliveries.len(), 3);

@@ -216,6 +216,11 @@ pub trait Inlet: Send {
     /// A handle that does the same from another thread.
     fn settler(&self) -> Box<dyn Fn() + Send + Sync>;
 
+    /// Something comes by it: a stream has begun.
+    fn has_begun(&self) -> bool {
+        true
+    }
+
     /// Where its batches come from, for messages.
     fn describe(&self) -> String;
 

@@ -84,6 +84,8 @@ struct Writer {
     /// When the first of the batches that wait came: the clock is not asked for each.
     since: Instant,
     last: u64,
+    /// Something was written, or was tried to.
+    begun: bool,
     totals: End,
     ended: bool,
     broken: bool,
@@ -91,7 +93,8 @@ struct Writer {
 }
 
 impl StreamOutlet {
-    /// Open a stream on a descriptor and write its hello.
+    /// Open a stream on a descriptor. Its hello is written with the first flush or batch: of a stage that cannot
+    /// start, nothing comes.
     pub fn open(fd: OwnedFd, options: OutletOptions, stop: &Stop) -> io::Result<StreamOutlet> {
         if fd::kind(&fd)? == FdKind::Pipe {
             fd::widen_pipe(&fd);
@@ -122,22 +125,20 @@ impl StreamOutlet {
             waiting: hello.encode(),
             since: Instant::now(),
             last: 0,
+            begun: false,
             totals: End::default(),
             ended: false,
             broken: false,
             dead: None,
         };
-        let outlet = StreamOutlet {
+        Ok(StreamOutlet {
             writer: Mutex::new(writer),
             acks,
             options,
             stop: stop.clone(),
             done,
             socket,
-        };
-        // A hello that nobody reads shows at the first batch.
-        let _ = outlet.flush();
-        Ok(outlet)
+        })
     }
 
     /// Stop the flow as soon as nobody will accept anything any more, also while nothing is written: an idle
@@ -173,6 +174,7 @@ impl StreamOutlet {
             return Err(dead.clone());
         }
         if !writer.waiting.is_empty() || !parts.is_empty() {
+            writer.begun = true;
             let Writer {
                 fd: Some(fd),
                 waiting,
@@ -273,6 +275,11 @@ fn hello_of(options: &OutletOptions) -> Hello {
 }
 
 impl Writer {
+    /// It broke before anything was written.
+    fn has_come_to_nothing(&self) -> bool {
+        self.broken && !self.begun && self.totals.batches == 0
+    }
+
     fn die(&mut self, error: SendError) -> SendError {
         self.dead.get_or_insert(error).clone()
     }
@@ -330,7 +337,16 @@ impl Outlet for StreamOutlet {
 
     fn flush(&self) -> Result<(), SendError> {
         let mut writer = self.lock();
-        self.write_waiting(&mut writer, &[])
+        if writer.has_come_to_nothing() {
+            return Ok(());
+        }
+        let written = self.write_waiting(&mut writer, &[]);
+        drop(writer);
+        if self.settles_by_writing() {
+            // No thread reads acceptances that would say so.
+            self.acks.after();
+        }
+        written
     }
 
     fn ask_flush(&self) -> Result<(), SendError> {
@@ -345,6 +361,11 @@ impl Outlet for StreamOutlet {
 
     fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
         let mut writer = self.lock();
+        if writer.has_come_to_nothing() {
+            // Who reads is not told of a stream that has come to nothing.
+            self.stop_waiting();
+            return Ok(());
+        }
         if !writer.ended {
             writer.ended = true;
             let end = match writer.broken || self.stop.is_failing() {

@@ -213,7 +213,12 @@ mod tests {
         for receipt in &receipts {
             assert_eq!(receipt.wait(), Outcome::Accepted);
         }
-        let reader = std::thread::spawn(move || matches!(inlet.next(Wait::Forever), Ok(Next::End)));
+        let reader = std::thread::spawn(move || {
+            // The end asks to accept what is here.
+            let end = std::iter::repeat_with(|| inlet.next(Wait::Forever));
+            let end = end.skip_while(|next| matches!(next, Ok(Next::Flush))).next();
+            matches!(end, Some(Ok(Next::End)))
+        });
         assert_eq!(
             outlet.finish(Some(Instant::now() + Duration::from_secs(20))),
             Ok(())

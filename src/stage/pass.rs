@@ -152,11 +152,10 @@ impl Pass<'_> {
                     ));
                 }
                 Got::Eof if !came => {
-                    return Err(StageError::Failed(
-                        "standard input: no stream came: the stage before has not started, or this is not \
-                         its output"
-                            .into(),
-                    ));
+                    return Err(StageError::Failed(format!(
+                        "standard input: {}",
+                        wire::NOTHING_CAME
+                    )));
                 }
                 Got::Eof => return Ok(()),
                 Got::Frame(frame) => {

@@ -172,12 +172,14 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
     let result = match source {
         Source::Polled(mut source) => {
             source.start(to)?;
+            begin(to);
             let polled = poll(&mut *source, to).and_then(|()| source.hand_on_rest(to));
             let finished = to.finish(&polled);
             telling(polled, finished).and(source.stop())
         }
         Source::EventDriven(mut source) => {
             source.start(to)?;
+            begin(to);
             wait_for_stop(to);
             let stopped = source.stop();
             let waited = failing(&to.stop);
@@ -187,6 +189,12 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
     };
     to.counters.stopped();
     result
+}
+
+/// The source has started: only now does its stream begin.
+fn begin(to: &ChannelProcessor) {
+    // A hello that nobody reads shows at the first batch.
+    let _ = to.flush();
 }
 
 fn poll(source: &mut dyn PollableSource, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -60,7 +60,10 @@ impl Pump<'_> {
         loop {
             let next = match inlet.next(Wait::No)? {
                 Next::Idle => {
-                    self.outlet.flush()?;
+                    // What comes to nothing here is to begin nothing behind us.
+                    if inlet.has_begun() {
+                        self.outlet.flush()?;
+                    }
                     inlet.flush_settled()?;
                     inlet.next(Wait::Forever)?
                 }
