@@ -148,9 +148,14 @@ impl Taker {
         self.reply = Some(reply);
     }
 
-    /// The next frame of the stream.
+    /// The next frame of the stream, but for those that only ask to hurry.
     pub fn next(&mut self) -> Option<Frame> {
-        next_frame(&mut self.frames)
+        loop {
+            let frame = next_frame(&mut self.frames)?;
+            if frame.header.kind != Kind::Flush {
+                return Some(frame);
+            }
+        }
     }
 
     /// Read batches up to this one.

@@ -269,6 +269,8 @@ pub struct TakeInlet {
     until_empty: bool,
     name: String,
     opened: Instant,
+    /// Nothing more comes before what was taken is settled, and that was said.
+    pressed: bool,
 }
 
 /// How long a take that is to end when the channel is empty waits before it looks again whether a batch of
@@ -297,6 +299,7 @@ impl TakeInlet {
             until_empty,
             name: name.to_string(),
             opened: Instant::now(),
+            pressed: false,
         }
     }
 
@@ -308,14 +311,14 @@ impl TakeInlet {
         grace_over || self.stop.is_stopping() && self.channel.is_durable()
     }
 
-    fn take(&self, deadline: Option<Instant>) -> Result<Taken, StageError> {
+    fn take(&mut self, deadline: Option<Instant>) -> Result<Taken, StageError> {
         // After a stop somebody must look at the clock: the grace ends without anybody's call.
         let deadline = match self.stop.deadline() {
             Some(grace) => Some(deadline.map_or(grace, |deadline| deadline.min(grace))),
             None => deadline,
         };
         self.channel
-            .take(deadline)
+            .take_unless_pressed(deadline, &mut self.pressed)
             .map_err(|error| StageError::Temporary(error.to_string()))
     }
 }
@@ -335,14 +338,17 @@ impl Inlet for TakeInlet {
                 true => Some(deadline.map_or(Instant::now(), |deadline| deadline.min(Instant::now()))),
                 false => deadline,
             };
+            let pressed = self.pressed;
             match self.take(until)? {
                 Taken::Delivery(delivery) => {
+                    self.pressed = false;
                     let events = u64::from(delivery.batch.len());
                     self.counters.add(Count::EventTakeAttempt, events);
                     self.counters.add(Count::EventTakeSuccess, events);
                     return Ok(Next::Delivery(delivery));
                 }
                 Taken::Finished => return Ok(Next::End),
+                Taken::Empty if self.pressed != pressed => return Ok(Next::Flush),
                 Taken::Empty if wait == Wait::No => return Ok(Next::Idle),
                 Taken::Empty if self.until_empty => {
                     if self.channel.is_drained() {

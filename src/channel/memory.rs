@@ -69,6 +69,11 @@ struct Entry {
 }
 
 impl State {
+    /// Nothing can come before something that was taken is settled.
+    fn is_pressed(&self) -> bool {
+        self.taken > 0 && (self.finished || self.putters > 0)
+    }
+
     /// Replace the bounds of the batches that wait by their true numbers of places.
     fn count_slots(&mut self) {
         for entry in &mut self.waiting {
@@ -158,6 +163,10 @@ impl Memory {
                 return Err(self.full(&state, bytes_fit));
             }
             state.putters += 1;
+            if state.takers > 0 {
+                // What they hold may be all there is.
+                self.changed.notify_all();
+            }
             state = self.wait(state, Some(deadline));
             state.putters -= 1;
         }
@@ -293,6 +302,14 @@ impl Channel for Memory {
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
+        self.take_unless_pressed(deadline, &mut true)
+    }
+
+    fn take_unless_pressed(
+        &self,
+        deadline: Option<Instant>,
+        pressed: &mut bool,
+    ) -> Result<Taken, ChannelError> {
         let mut state = self.lock();
         let wakes = state.wakes;
         loop {
@@ -311,6 +328,10 @@ impl Channel for Memory {
             }
             if state.finished && state.taken == 0 {
                 return Ok(Taken::Finished);
+            }
+            if !*pressed && state.is_pressed() {
+                *pressed = true;
+                return Ok(Taken::Empty);
             }
             let woken = state.wakes != wakes || deadline.is_none() && wakes > 0;
             if woken || deadline.is_some_and(|deadline| deadline <= Instant::now()) {

@@ -111,6 +111,17 @@ pub trait Channel: Send + Sync {
     /// that has passed). A batch comes to exactly one taker; refused, it comes again, in its old place.
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError>;
 
+    /// As [`Channel::take`], but not waiting while nothing can come before what was taken is settled, since
+    /// there is no room or nobody will put any more: then `pressed` becomes true, and nothing was found. It
+    /// waits if that was true before.
+    fn take_unless_pressed(
+        &self,
+        deadline: Option<Instant>,
+        _pressed: &mut bool,
+    ) -> Result<Taken, ChannelError> {
+        self.take(deadline)
+    }
+
     /// Nobody here will put any more: a take that finds nothing says [`Taken::Finished`] from now on.
     fn finish_put(&self);
 

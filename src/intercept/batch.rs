@@ -1,7 +1,8 @@
 //! `batch`: cuts and joins batches anew. Events stay as they are.
 //!
-//! A batch that waits to be filled is unaccepted, and the source waits when its window is full of such; so a
-//! batch is always closed after some time.
+//! A batch that waits to be filled is unaccepted, and the source can send nothing more when its window is full
+//! of such. It says so, and the batch is closed; a source that is only slow says nothing, so that a batch is
+//! always closed after some time, too.
 
 use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::StageError;
@@ -11,6 +12,9 @@ use crate::value::{Millis, Size};
 use std::time::Duration;
 
 /// Regroup events into batches of another size.
+///
+/// A batch is also closed when the stage before can send no more until something is accepted: larger batches
+/// than its --window and --window-bytes allow need a larger window there.
 #[derive(clap::Args)]
 pub struct Regrouping {
     /// Events in a batch at most.

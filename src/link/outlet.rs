@@ -157,6 +157,11 @@ impl StreamOutlet {
     fn wait_for_room(&self, writer: &mut Writer, bytes: usize) -> Result<(), SendError> {
         let mut room = self.acks.room(bytes, &self.options.window);
         if matches!(room, Room::Full) {
+            if !self.settles_by_writing() {
+                // Whoever holds part of a batch until it is full would wait for what we cannot send.
+                let ask = wire::FrameHeader::new(Kind::Flush, &[]).encode(0);
+                writer.waiting.extend_from_slice(&ask);
+            }
             self.write_waiting(writer, &[])?;
             room = self.acks.wait_room(bytes, &self.options.window, &self.stop);
         }
@@ -350,6 +355,9 @@ impl Outlet for StreamOutlet {
     }
 
     fn ask_flush(&self) -> Result<(), SendError> {
+        if self.settles_by_writing() {
+            return self.flush();
+        }
         let mut writer = self.lock();
         let frame = wire::FrameHeader::new(Kind::Flush, &[]).encode(0);
         self.write_waiting(&mut writer, &[&frame])

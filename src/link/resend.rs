@@ -424,8 +424,14 @@ impl Outlet for Resend {
     }
 
     fn finish(&self, deadline: Option<Instant>) -> Result<(), SendError> {
-        // The end is written last: what comes back until then still finds an open stream.
-        self.flush().or_else(|error| {
+        // The end is written last: what comes back until then still finds an open stream. Whoever holds part of a
+        // batch need not wait for more.
+        let under_way = self.0.lock().under_way;
+        let handed_on = match under_way {
+            0 => self.flush(),
+            _ => self.ask_flush(),
+        };
+        handed_on.or_else(|error| {
             if error == SendError::Closed {
                 Ok(())
             } else {

@@ -62,7 +62,7 @@ impl Intake {
                 self.account.change(|owed| owed.batches += 1);
                 take(delivery, &self.account, to, &self.peer)?;
             }
-            Next::Flush => hand_on_all(to),
+            Next::Flush => or_stop(to, to.ask_flush()),
             Next::Idle => {}
             Next::End | Next::Stopped => return Ok(Taken::End),
             Next::Broken(error) => return Err(error),
@@ -163,8 +163,12 @@ impl Account {
 }
 
 fn hand_on_all(to: &ChannelProcessor) {
-    if to.flush().is_err() {
-        // Nothing more can be handed on: the source ends and says why.
+    or_stop(to, to.flush());
+}
+
+/// When nothing more can be handed on the source ends and says why.
+fn or_stop(to: &ChannelProcessor, handed_on: StageResult) {
+    if handed_on.is_err() {
         to.stop().stop();
     }
 }

@@ -149,6 +149,11 @@ impl ChannelProcessor {
         Ok(self.outlet.flush()?)
     }
 
+    /// Hand on everything, and ask who takes it to accept it now: somebody waits for that before he sends more.
+    pub fn ask_flush(&self) -> Result<(), StageError> {
+        Ok(self.outlet.ask_flush()?)
+    }
+
     /// Nothing more comes, since the source has come to its end or failed: wait for what is unaccepted.
     fn finish(&self, source: &StageResult) -> StageResult {
         if source.is_err() {

@@ -425,6 +425,12 @@ impl Inner {
         Ok((looked, at_end))
     }
 
+    /// Nothing can come before something that we hold is settled.
+    fn is_pressed(&self) -> bool {
+        let held = self.outstanding.load(Ordering::SeqCst) > 0;
+        held && (self.finished.load(Ordering::SeqCst) || self.core.table.space_bell().is_waited_for())
+    }
+
     /// Read what was claimed; `None` if it is lost for good, or dropped for its age.
     fn read(this: &Arc<Inner>, claimed: Claimed) -> Result<Option<(Batch, Ticket)>, ChannelError> {
         match take::read(&this.core, &claimed) {
@@ -556,6 +562,14 @@ impl Channel for FileChannel {
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
+        self.take_unless_pressed(deadline, &mut true)
+    }
+
+    fn take_unless_pressed(
+        &self,
+        deadline: Option<Instant>,
+        pressed: &mut bool,
+    ) -> Result<Taken, ChannelError> {
         self.check_role(Role::Put, "put")?;
         let inner = &self.inner;
         if let Some(part) = self.parts.next() {
@@ -580,6 +594,10 @@ impl Channel for FileChannel {
                 (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
                 (Looked::Nothing { foreign }, false) => foreign,
             };
+            if !*pressed && inner.is_pressed() {
+                *pressed = true;
+                return Ok(Taken::Empty);
+            }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let woken = inner.wakes.load(Ordering::SeqCst) != wakes || left.is_none() && wakes > 0;
             if woken || left.is_some_and(|left| left.is_zero()) {

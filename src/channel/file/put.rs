@@ -146,6 +146,8 @@ impl Putter {
                     if left.is_zero() {
                         return Err(ChannelError::Full(why));
                     }
+                    // Who has taken all there is may hold it until more comes.
+                    core.table.put_bell().ring();
                     core.table.space_bell().sleep(seen, Some(left.min(LOOK_AGAIN)));
                 }
                 other => return other,

@@ -121,10 +121,16 @@ impl Bell<'_> {
         }
     }
 
+    /// Somebody sleeps, or is about to.
+    #[inline]
+    pub fn is_waited_for(self) -> bool {
+        self.0.load(Ordering::SeqCst) & 1 == 1
+    }
+
     /// Ring if somebody sleeps.
     #[inline]
     pub fn ring_for_sleepers(self) {
-        if self.0.load(Ordering::SeqCst) & 1 == 1 {
+        if self.is_waited_for() {
             self.ring();
         }
     }
