@@ -183,7 +183,7 @@ impl Lane {
 
     /// What still goes in: nothing when the time of a frame would not fit soon.
     pub fn room(&self, core: &Core) -> Room {
-        if self.frames > 0 && self.since(core) > OLDEST {
+        if self.frames > 0 && self.since(core) > OLDEST && !planted(Bug::OldSegmentWrittenOn) {
             return Room::default();
         }
         Room {

@@ -69,6 +69,12 @@ pub enum Bug {
     IntervalNotSynced,
     /// What a failed interval sync may have lost is not put again.
     LostNotPutAgain,
+    /// By a clock that was set back things are as old as they are young.
+    SetBackMakesOld,
+    /// A frame is as old as its segment.
+    FrameAsOldAsItsSegment,
+    /// A segment is written on though the time of its frames does not fit any more.
+    OldSegmentWrittenOn,
     // What follows was in the channel until the simulation found it.
     /// The directories above a new channel are not synced before its marker.
     AboveNotSynced,

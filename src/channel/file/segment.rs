@@ -196,6 +196,9 @@ pub fn header_of(file: &dyn DiskFile, number: u64, entry: Entry) -> io::Result<F
 /// Milliseconds since a frame was put, if its segment says when it was made. A clock that was set back makes
 /// things young, not old: what waits is not dropped for it.
 pub fn age(now: u64, created: u64, since: u32) -> Option<u64> {
+    if planted(Bug::SetBackMakesOld) {
+        return (created > 0).then(|| now.abs_diff(created.saturating_add(since.into())));
+    }
     (created > 0).then(|| now.saturating_sub(created.saturating_add(since.into())))
 }
 

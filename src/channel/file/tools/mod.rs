@@ -7,9 +7,9 @@ mod alone;
 pub(super) mod check;
 mod export;
 pub(super) mod list;
-mod repair;
-mod rewind;
-mod skip;
+pub(super) mod repair;
+pub(super) mod rewind;
+pub(super) mod skip;
 pub(super) mod status;
 
 use super::segment;

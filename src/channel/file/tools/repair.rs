@@ -104,7 +104,7 @@ fn mend(
 }
 
 /// Put the good frames of a segment again and move it to the quarantine; what was done, in words.
-fn mend_segment(inner: &Inner, number: u64, dir: usize) -> Result<String, ChannelError> {
+pub fn mend_segment(inner: &Inner, number: u64, dir: usize) -> Result<String, ChannelError> {
     let core = &inner.core;
     let path = core.place.segment(dir, number);
     let mut registry = lock(&inner.registry);

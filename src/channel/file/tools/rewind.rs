@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// What a rewind did.
 #[derive(Default)]
-struct Rewound {
+pub struct Rewound {
     batches: u64,
     amount: Amount,
     /// Numbers of segments from the position's on that are not there.
@@ -60,7 +60,7 @@ pub fn run(tools: &Tools, from: Position, directory: &Path, name: &str, out: &mu
     Ok(())
 }
 
-fn rewind(channel: &FileChannel, from: Position) -> Result<Rewound, ChannelError> {
+pub fn rewind(channel: &FileChannel, from: Position) -> Result<Rewound, ChannelError> {
     let inner = &channel.inner;
     let core = &inner.core;
     let mut rewound = Rewound::default();

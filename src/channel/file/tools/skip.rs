@@ -41,7 +41,7 @@ pub fn run(tools: &Tools, below: Position, directory: &Path, name: &str, out: &m
 }
 
 /// Accept what waits below a position; how much it was. Noted in the log and synced before any segment goes.
-fn skip(channel: &FileChannel, below: Position) -> Result<(u64, Amount), ChannelError> {
+pub fn skip(channel: &FileChannel, below: Position) -> Result<(u64, Amount), ChannelError> {
     let inner = &channel.inner;
     let core = &inner.core;
     let (mut batches, mut amount) = (0, Amount::default());

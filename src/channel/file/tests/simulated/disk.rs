@@ -72,7 +72,12 @@ pub struct Simulated {
     state: Mutex<State>,
     /// Power cuts.
     cuts: AtomicU64,
+    /// The clock of the wall, in milliseconds since 1970.
+    wall_ms: AtomicU64,
 }
+
+/// What it says when a run begins.
+const BEGIN_MS: u64 = 1_700_000_000_000;
 
 impl Simulated {
     pub fn new(root: &Path, seed: u64, plan: Plan, capacity: u64) -> Arc<Simulated> {
@@ -89,7 +94,18 @@ impl Simulated {
         Arc::new(Simulated {
             state: Mutex::new(state),
             cuts: AtomicU64::new(0),
+            wall_ms: AtomicU64::new(BEGIN_MS),
         })
+    }
+
+    /// What the clock of the wall says.
+    pub fn wall_ms(&self) -> u64 {
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    /// Set it.
+    pub fn set_wall_ms(&self, now: u64) {
+        self.wall_ms.store(now, Ordering::SeqCst);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -429,6 +445,10 @@ impl Disk for PortOf {
             fail(fault)?;
             state.image.unlink(path)
         })
+    }
+
+    fn clock_ms(&self) -> u64 {
+        self.0.disk.wall_ms()
     }
 
     fn free(&self, _: &Path) -> io::Result<u64> {

@@ -34,7 +34,13 @@
 //! - The number of a file is used again when it is gone.
 //!
 //! The tables and indexes are real mapped files in a memory file system: they outlive a kill and not a power
-//! cut. The clock of leases is set by the driver; no other clock is used by the channel.
+//! cut. The clock of leases is set by the driver and only goes forward, as that of the system does.
+//!
+//! # The clock of the wall
+//!
+//! It says how old a batch is, and jumps in both directions, by seconds and by months. With `--max-age` a batch
+//! may be dropped only if it is too old by the clock when somebody looks, and is dropped if the clock was never
+//! set back; one that was set back makes things young. Leases do not notice any of it.
 //!
 //! # Replaying
 //!
@@ -51,6 +57,7 @@
 //!
 //! `plants` is the test of this test: bugs are planted one at a time (see `rigged`), and each has to be found.
 
+mod clock;
 mod content;
 mod disk;
 mod image;
@@ -58,6 +65,7 @@ mod model;
 mod plants;
 mod program;
 mod random;
+mod tools;
 mod verify;
 mod world;
 
@@ -80,8 +88,12 @@ fn tell(line: &str) {
 }
 
 fn explore(name: &str, sync: Sync, first: u64) {
+    explore_numbers(name, sync, first, LAST + 1);
+}
+
+fn explore_numbers(name: &str, sync: Sync, first: u64, end: u64) {
     let first = from_environment("FLUME_SIM_SEED").unwrap_or(first);
-    let programs = from_environment("FLUME_SIM_PROGRAMS").unwrap_or((LAST + 1).saturating_sub(first).max(1));
+    let programs = from_environment("FLUME_SIM_PROGRAMS").unwrap_or(end.saturating_sub(first).max(1));
     let (_directory, root) = table_directory();
     let started = Instant::now();
     let mut runs = 0;
@@ -108,6 +120,18 @@ fn only_the_last_interval_is_lost_when_puts_are_synced_now_and_then() {
 #[test]
 fn what_is_left_is_whole_when_puts_are_never_synced() {
     explore("never", Sync::Never, 9);
+}
+
+#[test]
+fn nothing_young_is_dropped_and_nothing_comes_twice_when_the_clock_jumps() {
+    let name = "always, with a clock that jumps";
+    explore_numbers(name, Sync::Always, program::CLOCKED.start, program::CLOCKED.end);
+}
+
+#[test]
+fn tools_that_are_killed_halfway_lose_nothing_and_can_be_used_again() {
+    let name = "always, with tools";
+    explore_numbers(name, Sync::Always, program::TOOLED.start, program::TOOLED.end);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What must be in the channel, what may be, and what must never come again.
 
+mod dropped;
+
 use crate::channel::file::Sync;
 use crate::event::{Batch, BatchBuilder, Event};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What is known of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,8 @@ struct Put {
     may_tear: bool,
     /// A power cut cannot take it.
     synced: bool,
+    /// When it began, by the clock of the wall.
+    at_ms: u64,
 }
 
 struct Stored {
@@ -56,12 +61,20 @@ struct Stored {
     events: u32,
     bytes: u32,
     place: Place,
+    /// Somebody has looked when it was too old: it may have been dropped.
+    may_be_dropped: bool,
 }
+
+/// Acceptances of those that nobody was told of: what was dropped for its age.
+const NOBODY: u32 = u32::MAX;
 
 /// The ledger of one run.
 pub struct Model {
     sync: Sync,
     sync_take_always: bool,
+    max_age_ms: Option<u64>,
+    /// The clock of the wall was set back: things may seem younger than they are.
+    was_set_back: bool,
     puts: Vec<Put>,
     batches: Vec<Stored>,
     /// Which batch came with which position.
@@ -72,6 +85,11 @@ pub struct Model {
     stored_twice: BTreeSet<usize>,
     /// A taker was killed in a take: it may have claimed what is thought to wait.
     pub secret_claim: bool,
+    /// A tool has put what stood before others behind them.
+    is_moved: bool,
+    /// What could be dropped before a skip, and what stood at two places before a repair.
+    before_skip: Vec<bool>,
+    before_mend: BTreeSet<usize>,
     pub failure: Option<String>,
 }
 
@@ -92,16 +110,21 @@ fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
 }
 
 impl Model {
-    pub fn new(sync: Sync, sync_take_always: bool) -> Model {
+    pub fn new(sync: Sync, sync_take_always: bool, max_age: Option<Duration>) -> Model {
         Model {
             sync,
             sync_take_always,
+            max_age_ms: max_age.map(|age| age.as_millis() as u64),
+            was_set_back: false,
             puts: Vec::new(),
             batches: Vec::new(),
             origins: BTreeMap::new(),
             overslept: Vec::new(),
             stored_twice: BTreeSet::new(),
             secret_claim: false,
+            is_moved: false,
+            before_skip: Vec::new(),
+            before_mend: BTreeSet::new(),
             failure: None,
         }
     }
@@ -112,7 +135,7 @@ impl Model {
     }
 
     /// A put of batches with these events and bytes of an event; its number and its batches.
-    pub fn begin(&mut self, life: u32, sizes: &[(u32, u32)]) -> (usize, Vec<Batch>) {
+    pub fn begin(&mut self, life: u32, sizes: &[(u32, u32)], at_ms: u64) -> (usize, Vec<Batch>) {
         let (put, first) = (self.puts.len(), self.batches.len());
         for (events, bytes) in sizes {
             self.batches.push(Stored {
@@ -120,6 +143,7 @@ impl Model {
                 events: *events,
                 bytes: *bytes,
                 place: Place::Maybe,
+                may_be_dropped: false,
             });
         }
         self.puts.push(Put {
@@ -131,6 +155,7 @@ impl Model {
             unwritten: false,
             may_tear: self.sync == Sync::Never,
             synced: self.sync == Sync::Always,
+            at_ms,
         });
         let numbers = first..self.batches.len();
         let made = numbers.zip(sizes);
@@ -241,9 +266,11 @@ impl Model {
         };
         let is_earlier = |other: &usize| {
             let stored = &self.batches[*other];
-            stored.place == Place::Waiting && self.puts[stored.put].life == life
+            let waits = stored.place == Place::Waiting && !stored.may_be_dropped;
+            waits && self.puts[stored.put].life == life
         };
         if !self.secret_claim
+            && !self.is_moved
             && let Some(earlier) = (0..number).find(is_earlier)
         {
             self.fail(format!(
@@ -393,18 +420,23 @@ impl Model {
 
     /// Events that are in the channel at least, and at most.
     pub fn bounds(&self) -> (u64, u64) {
-        let events = |is_in: fn(Place) -> bool| {
-            let of = self.batches.iter().filter(|stored| is_in(stored.place));
+        let events = |is_in: fn(&Stored) -> bool| {
+            let of = self.batches.iter().filter(|stored| is_in(stored));
             of.map(|stored| u64::from(stored.events)).sum()
         };
-        let least = |place| matches!(place, Place::Waiting | Place::Held(_) | Place::Orphaned);
-        let most = |place| !matches!(place, Place::Accepted(_) | Place::Gone);
+        let least = |stored: &Stored| {
+            let is_there = matches!(stored.place, Place::Waiting | Place::Held(_) | Place::Orphaned);
+            is_there && !stored.may_be_dropped
+        };
+        let most = |stored: &Stored| !matches!(stored.place, Place::Accepted(_) | Place::Gone);
         (events(least), events(most))
     }
 
     /// It is said that nothing waits and nothing is held by the dead.
     pub fn said_drained(&mut self) {
-        let waits = |stored: &Stored| matches!(stored.place, Place::Waiting | Place::Orphaned);
+        let waits = |stored: &Stored| {
+            matches!(stored.place, Place::Waiting | Place::Orphaned) && !stored.may_be_dropped
+        };
         if let Some(number) = self.batches.iter().position(waits) {
             let place = self.batches[number].place;
             self.fail(format!("it is called drained, and batch {number} is {place:?}"));
@@ -416,6 +448,13 @@ impl Model {
         self.secret_claim = false;
         for number in 0..self.batches.len() {
             let (place, put) = (self.batches[number].place, self.batches[number].put);
+            let is_there = matches!(place, Place::Waiting | Place::Held(_) | Place::Orphaned);
+            if (is_there || matches!(place, Place::Maybe | Place::Loose))
+                && self.batches[number].may_be_dropped
+            {
+                self.batches[number].place = Place::Accepted(NOBODY);
+                continue;
+            }
             match place {
                 Place::Waiting | Place::Held(_) | Place::Orphaned => {
                     let fate = self.puts[put].fate;

@@ -1,6 +1,6 @@
 //! The test of the test: bugs are planted one at a time, and the simulation has to find each.
 
-use super::program::{Program, table_directory};
+use super::program::{CLOCKED, Program, table_directory};
 use super::tell;
 use crate::channel::file::Sync;
 use crate::channel::file::rigged::{self, Bug};
@@ -10,14 +10,14 @@ use std::time::Duration;
 const PROGRAMS: u64 = 16;
 const INTERVAL: Sync = Sync::Every(Duration::from_millis(50));
 
-/// What finds a planted bug, and after how many runs. `first` is the program that is tried first. Without the
-/// bug the same run finds nothing.
-fn found(bug: Bug, sync: Sync, first: u64) -> Option<(u64, String)> {
+/// Which of these programs finds a planted bug, and after how many runs. Without the bug the same run finds
+/// nothing.
+fn found(bug: Bug, sync: Sync, numbers: &[u64]) -> Option<(u64, String)> {
     let (_directory, root) = table_directory();
     let mut runs = 0;
     rigged::plant(Some(bug));
-    let found = (first..=PROGRAMS).chain(1..first).find_map(|number| {
-        let program = Program::numbered(number, sync);
+    let found = numbers.iter().find_map(|number| {
+        let program = Program::numbered(*number, sync);
         let failure = program.explore(&root, &mut runs).err()?;
         Some((program, failure))
     });
@@ -28,10 +28,16 @@ fn found(bug: Bug, sync: Sync, first: u64) -> Option<(u64, String)> {
     Some((runs, failure.what))
 }
 
+/// `first` is the program that is tried first.
 fn demand(sync: Sync, first: u64, bugs: &[Bug]) {
+    demand_of((first..=PROGRAMS).chain(1..first), sync, bugs);
+}
+
+fn demand_of(numbers: impl Iterator<Item = u64>, sync: Sync, bugs: &[Bug]) {
+    let numbers: Vec<_> = numbers.collect();
     let mut missing = Vec::new();
     for bug in bugs {
-        match found(*bug, sync, first) {
+        match found(*bug, sync, &numbers) {
             Some((runs, what)) => {
                 let lines: Vec<_> = what.lines().take(2).collect();
                 tell(&format!("planted {bug:?}: run {runs}: {}", lines.join("; ")));
@@ -41,7 +47,8 @@ fn demand(sync: Sync, first: u64, bugs: &[Bug]) {
     }
     assert!(
         missing.is_empty(),
-        "not found in {PROGRAMS} programs: {missing:?}"
+        "not found in {} programs: {missing:?}",
+        numbers.len()
     );
 }
 
@@ -97,6 +104,13 @@ fn planted_bugs_of_directories_numbers_and_intervals_are_found() {
     demand(Sync::Always, 2, &bugs);
     demand(INTERVAL, 6, &[Bug::IntervalNotSynced]);
     demand(INTERVAL, 10, &[Bug::LostNotPutAgain]);
+}
+
+#[test]
+fn planted_bugs_of_ages_are_found() {
+    demand_of(CLOCKED, Sync::Always, &[Bug::SetBackMakesOld]);
+    demand_of(CLOCKED, Sync::Always, &[Bug::FrameAsOldAsItsSegment]);
+    demand_of(CLOCKED, Sync::Always, &[Bug::OldSegmentWrittenOn]);
 }
 
 /// These were in the channel until the simulation found them.

@@ -1,11 +1,17 @@
 //! Random programs of putters and takers, and running them with a crash at every step.
 
+use super::clock;
 use super::disk::{Crash, Fault, Plan};
 use super::random::Random;
 use super::world::{SLOTS, World};
 use crate::channel::file::Sync;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The numbers of the fixed programs with a clock that jumps.
+pub const CLOCKED: std::ops::Range<u64> = 101..105;
+/// Those in which tools are used.
+pub const TOOLED: std::ops::Range<u64> = 201..206;
 
 /// What one process does. The first half of the slots rather puts, the other rather takes.
 #[derive(Debug, Clone)]
@@ -28,6 +34,14 @@ pub enum Op {
     Kill(usize),
     /// Time passes.
     Pass(Duration),
+    /// The clock of the wall is set by so many milliseconds.
+    Jump(i64),
+    /// `--skip`: below which of the positions that were seen.
+    Skip(usize, usize),
+    /// `--rewind`: to which of them.
+    Rewind(usize, usize),
+    /// `--repair`: which segment.
+    Mend(usize, usize),
     /// The power goes.
     Cut,
 }
@@ -44,9 +58,12 @@ impl Op {
             | Op::Empty(slot)
             | Op::Drained(slot)
             | Op::Stop(slot)
+            | Op::Skip(slot, _)
+            | Op::Rewind(slot, _)
+            | Op::Mend(slot, _)
             | Op::Close(slot)
             | Op::Kill(slot) => *slot,
-            Op::Pass(_) | Op::Cut => SLOTS,
+            Op::Pass(_) | Op::Jump(_) | Op::Cut => SLOTS,
         }
     }
 
@@ -84,6 +101,44 @@ fn emptied(random: &mut Random) -> Vec<Op> {
     ops
 }
 
+/// Short programs about tools. A position that nobody has seen stands for the end, or the beginning, of all.
+fn tooled() -> impl Iterator<Item = (Vec<Op>, Ending)> {
+    let small = |batches: usize| vec![(1, 300); batches];
+    let (a, b, taker, all) = (0, 1, SLOTS / 2, usize::MAX);
+    let taken = |ops: &[Op]| {
+        let begin = [
+            Op::Put(a, small(3)),
+            Op::Put(b, small(2)),
+            Op::Take(taker),
+            Op::Take(taker),
+            Op::Accept(taker, 0),
+            Op::Refuse(taker, 0),
+        ];
+        begin.into_iter().chain(ops.iter().cloned()).collect::<Vec<_>>()
+    };
+    let next = Op::Put(a, small(1));
+    [
+        (taken(&[Op::Skip(taker, 1), next.clone()]), Ending::Close),
+        (
+            taken(&[Op::Skip(taker, all), next.clone(), Op::Take(taker)]),
+            Ending::Cut,
+        ),
+        (
+            taken(&[Op::Rewind(taker, 0), next.clone(), Op::Take(taker)]),
+            Ending::Cut,
+        ),
+        (
+            taken(&[Op::Empty(taker), Op::Rewind(taker, all), next.clone()]),
+            Ending::Kill,
+        ),
+        (
+            taken(&[Op::Mend(taker, 0), Op::Take(taker), Op::Mend(taker, 1), next]),
+            Ending::Cut,
+        ),
+    ]
+    .into_iter()
+}
+
 fn sizes(random: &mut Random) -> Vec<(u32, u32)> {
     let batches = [1, 1, 2, 3, 5][random.index(5)];
     let size = |random: &mut Random| match random.below(8) {
@@ -111,6 +166,7 @@ pub struct Setup {
     pub alone: bool,
     pub data_dirs: usize,
     pub capacity: u64,
+    pub max_age: Option<Duration>,
     pub min_free: u64,
     pub disk_bytes: u64,
 }
@@ -137,12 +193,13 @@ impl Program {
     fn random(seed: u64, sync: Sync) -> Program {
         let mut random = Random::new(seed);
         let is_small = random.below(6) == 0;
-        let setup = Setup {
+        let mut setup = Setup {
             sync,
             sync_take_always: random.eighths(2),
             alone: random.eighths(5),
             data_dirs: if random.eighths(1) { 2 } else { 1 },
             capacity: [0, 0, 0, 12][random.index(4)],
+            max_age: None,
             min_free: if is_small { 16 << 10 } else { 0 },
             disk_bytes: if is_small { 250 << 10 } else { u64::MAX },
         };
@@ -151,6 +208,7 @@ impl Program {
         let middle = random.index(ops.len());
         ops.splice(middle..middle, emptied(&mut random));
         let ending = [Ending::Close, Ending::Kill, Ending::Cut][random.index(3)];
+        clock::set_now_and_then(seed, &mut setup, &mut ops);
         Program {
             seed,
             is_fixed: false,
@@ -168,6 +226,7 @@ impl Program {
             alone: true,
             data_dirs: 1,
             capacity: 0,
+            max_age: None,
             min_free: 0,
             disk_bytes: u64::MAX,
         };
@@ -286,7 +345,20 @@ impl Program {
             ops,
             ending,
         };
-        (1..).zip(all).map(program).collect()
+        let clocked = clock::programs().map(|(capacity, ops, ending)| {
+            let setup = Setup {
+                capacity,
+                max_age: Some(clock::MAX_AGE),
+                ..setup
+            };
+            (setup, ops, ending)
+        });
+        let clocked = CLOCKED.zip(clocked).map(|(seed, (setup, ops, ending))| Program {
+            setup,
+            ..program((seed, (ops, ending)))
+        });
+        let tooled = TOOLED.zip(tooled()).map(program);
+        (1..).zip(all).map(program).chain(clocked).chain(tooled).collect()
     }
 
     /// The program with this number: first the fixed ones.

@@ -5,6 +5,8 @@ use super::model::{Fate, Model};
 use super::program::{Ending, Op, Program, Setup};
 use super::random::Random;
 use crate::ack::{Delivery, Refusal};
+use crate::channel::file::disk::Disk;
+use crate::channel::file::place::Place;
 use crate::channel::file::put::lock;
 use crate::channel::file::table::Table;
 use crate::channel::file::{Config, FileChannel, LEASE, Role, Sync, rigged};
@@ -19,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// Processes at a time.
 pub const SLOTS: usize = 4;
+
+/// How a process attaches.
+pub(super) type Attach = fn(&Place, &dyn Disk, Role, Duration) -> Result<Table, ChannelError>;
 
 /// One process.
 pub(super) struct Actor {
@@ -40,9 +45,11 @@ pub struct World {
     clock_ns: Cell<u64>,
     lives: Cell<u32>,
     /// Who is in the middle of an operation: more than one when a visitor has come.
-    busy: RefCell<Vec<usize>>,
+    pub(super) busy: RefCell<Vec<usize>>,
     /// A process died after a sync had failed: what it had not put again by then may be gone.
     pub(super) is_lossy: Cell<bool>,
+    /// A tool has the channel for itself.
+    pub(super) is_alone: Cell<bool>,
     /// Operations so far.
     operations: Cell<u64>,
 }
@@ -71,12 +78,13 @@ impl World {
             root,
             setup,
             actors: RefCell::new((0..SLOTS).map(|_| None).collect()),
-            model: RefCell::new(Model::new(setup.sync, setup.sync_take_always)),
+            model: RefCell::new(Model::new(setup.sync, setup.sync_take_always, setup.max_age)),
             reports: Arc::default(),
             clock_ns: Cell::new(0),
             lives: Cell::new(0),
             busy: RefCell::default(),
             is_lossy: Cell::new(false),
+            is_alone: Cell::new(false),
             operations: Cell::new(0),
         });
         world.pass(Duration::from_secs(100));
@@ -126,12 +134,14 @@ impl World {
         self.model.borrow().failure.clone().map_or(Ok(()), Err)
     }
 
-    fn fail(&self, what: String) {
+    pub(super) fn fail(&self, what: String) {
         self.model.borrow_mut().fail(what);
     }
 
     pub(super) fn pass(&self, time: Duration) {
         self.clock_ns.set(self.clock_ns.get() + time.as_nanos() as u64);
+        self.disk
+            .set_wall_ms(self.disk.wall_ms() + time.as_millis() as u64);
         rigged::set_clock_ns(Some(self.clock_ns.get()));
         for actor in self
             .actors
@@ -149,9 +159,15 @@ impl World {
         let told = format!("{}{op:?}", "  ".repeat(self.busy.borrow().len()));
         self.disk.say(told);
         self.operations.set(self.operations.get() + 1);
+        if !matches!(op, Op::Pass(_) | Op::Jump(_)) {
+            self.model.borrow_mut().looks_at(self.disk.wall_ms());
+        }
         self.busy.borrow_mut().push(op.slot());
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(op)));
         self.busy.borrow_mut().pop();
+        if self.busy.borrow().is_empty() {
+            self.is_alone.set(false);
+        }
         let Err(payload) = outcome else {
             return;
         };
@@ -185,6 +201,10 @@ impl World {
             Op::Close(_) => self.close(slot),
             Op::Kill(_) => self.bury(slot),
             Op::Pass(time) => self.pass(*time),
+            Op::Jump(by) => self.jump(*by),
+            Op::Skip(_, which) => self.skip(slot, *which),
+            Op::Rewind(_, which) => self.rewind(slot, *which),
+            Op::Mend(_, which) => self.mend(slot, *which),
             Op::Cut => {
                 self.disk.cut_power();
                 self.after_cut();
@@ -212,6 +232,7 @@ impl World {
             sync: self.setup.sync,
             sync_take_always: self.setup.sync_take_always,
             capacity: self.setup.capacity,
+            max_age: self.setup.max_age,
             min_free: self.setup.min_free,
             segment_bytes: 64 << 10,
             keep_alive: Duration::ZERO,
@@ -230,6 +251,10 @@ impl World {
     }
 
     pub(super) fn open(&self, slot: usize, role: Role) -> bool {
+        self.open_by(slot, role, Table::attach)
+    }
+
+    pub(super) fn open_by(&self, slot: usize, role: Role, attach: Attach) -> bool {
         if self.actors.borrow()[slot].is_some() {
             self.wake(slot);
             return true;
@@ -242,7 +267,7 @@ impl World {
             role,
             Arc::new(PortOf(port.clone())),
             LEASE,
-            Table::attach,
+            attach,
         );
         match opened {
             Ok(channel) => {
@@ -256,7 +281,7 @@ impl World {
                 true
             }
             Err(error) => {
-                if !self.is_disk_bad() {
+                if !self.is_disk_bad() && !self.is_alone.get() {
                     self.fail(format!("cannot be opened: {error}"));
                 }
                 false
@@ -265,7 +290,7 @@ impl World {
     }
 
     /// Some call has failed, or may for want of room.
-    fn is_disk_bad(&self) -> bool {
+    pub(super) fn is_disk_bad(&self) -> bool {
         self.disk.faults() > 0 || self.setup.disk_bytes < u64::MAX
     }
 
@@ -302,7 +327,7 @@ impl World {
             return;
         }
         let (_, most) = self.model.borrow().bounds();
-        let (put, batches) = self.model.borrow_mut().begin(life, sizes);
+        let (put, batches) = self.model.borrow_mut().begin(life, sizes, self.disk.wall_ms());
         let outcome = channel.put(&batches);
         self.disk.say(format!("     put {put}: {outcome:?}"));
         match outcome {
@@ -348,6 +373,9 @@ impl World {
                 let is_moved = matches!(self.setup.sync, Sync::Every(_)) && self.disk.failed_syncs() > 0;
                 if self.is_alone_since(before) && !is_moved {
                     model.check_order(number);
+                }
+                if self.disk.faults() == 0 {
+                    model.check_age(number, self.disk.wall_ms());
                 }
                 model.holds(life, number);
                 drop(model);
