@@ -2,7 +2,7 @@
 //! at any moment, of one or of all. A ledger compares what was acknowledged with what came.
 //!
 //! Power cuts are in `power`, full disks in `full_disk`, the order of system calls in `calls` and `takes`. What
-//! the dead leave is in `left`, what the living do with each other in `lives`.
+//! the dead leave is in `left`, what the living do with each other in `lives`, tools that are killed in `tools`.
 //!
 //! `FLUME_CHAOS_ROUNDS` sets the number of kills, `FLUME_CHAOS_CUTS` that of power cuts, `FLUME_CHAOS_SEED`
 //! repeats a run's choices. Where `FLUME_PROMISED` is set, nothing may be left out. What comes twice is
@@ -15,6 +15,7 @@ mod lives;
 mod power;
 mod spool;
 mod takes;
+mod tools;
 
 use crate::crash::{Ledger, Random, from_environment, in_rolled_files, seeded, tell};
 use crate::pipe::{Ended, Pipe, Running};
