@@ -2,6 +2,7 @@
 //! side of it; `pipe` is the language that they are written in.
 
 mod bad_input;
+mod bad_usage;
 mod by_hand;
 mod channel_tools;
 mod chaos;
@@ -14,6 +15,7 @@ mod pages;
 mod pipe;
 mod races;
 mod readme;
+mod regrouped;
 mod shell;
 mod surroundings;
 

@@ -1,17 +1,23 @@
 //! The reading end of a stream, for a stage that takes: batches in, acceptances out on the side.
 
-use super::reply::{self, NoReply, Silence};
+mod accounts;
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use self::accounts::{AllAccounts, Begin, Shared, Ticket, lock};
+use self::answer::Reply;
+use super::reply::Silence;
 use super::{Identity, Inlet, Next, Wait};
-use crate::ack::{Class, Delivery, Refusal, Settle};
+use crate::ack::Delivery;
 use crate::event::Batch;
 use crate::exit::StageError;
 use crate::fd::{self, FdKind, PolledFd};
 use crate::stop::Stop;
-use crate::wire::{self, FrameReader, Got, Hello, Kind, Order, Refuse, WireError};
-use std::collections::{BTreeSet, VecDeque};
-use std::io::{IoSlice, Read};
+use crate::wire::{self, FrameReader, Got, Hello, Kind, Order, WireError};
+use std::collections::VecDeque;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// After a stop a stage still reads what is on its way to it for so long: the stages before it were
@@ -43,154 +49,6 @@ impl InletOptions {
             name: name.into(),
             limit: wire::LIMIT,
             only_self: false,
-        }
-    }
-}
-
-/// Where acceptances of the current stream go.
-enum Reply {
-    /// No hello yet.
-    Unknown,
-    /// A connection of our own.
-    Socket(Arc<OwnedFd>),
-    /// Nobody waits for them.
-    Nobody,
-    /// Nobody can be reached: that matters when there is a batch to accept.
-    Unreachable(String),
-    /// Nobody has answered, and that matters then, too.
-    Silence(Silence),
-    /// The writer is dead: what came of its stream is taken.
-    Dead,
-    /// Another stage takes already.
-    Surplus(String),
-}
-
-/// Which batches of a stream are settled, and what the writer was told of it.
-#[derive(Default)]
-struct Accounts {
-    /// Everything up to here is settled.
-    up_to: u64,
-    /// Accepted or refused beyond a batch that is not.
-    beyond: BTreeSet<u64>,
-    /// The last cumulative acceptance that was sent.
-    told: u64,
-    refused: VecDeque<(u64, Refusal)>,
-    socket: Option<Arc<OwnedFd>>,
-    /// Bounds a wait for a writer that does not read.
-    stop: Option<Stop>,
-    /// The end of the stream was read.
-    ended: bool,
-    failed: bool,
-}
-
-/// Accounts that the deliveries of one stream share with their inlet.
-type Shared = Arc<Mutex<Accounts>>;
-
-/// The accounts of all streams of one input: the current one, and before it those that still owe.
-#[derive(Clone, Default)]
-struct AllAccounts(Arc<Mutex<Vec<Shared>>>);
-
-impl AllAccounts {
-    fn begin(&self, current: &Shared) {
-        let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        all.push(current.clone());
-    }
-
-    fn tell(&self) {
-        let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let last = all.len().saturating_sub(1);
-        let mut index = 0;
-        all.retain(|shared| {
-            // Each unsettled delivery holds on to its accounts: what only this list knows owes nothing.
-            let owes = index == last || Arc::strong_count(shared) > 1;
-            index += 1;
-            lock(shared).tell();
-            owes
-        });
-    }
-}
-
-fn lock(shared: &Shared) -> MutexGuard<'_, Accounts> {
-    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-impl Accounts {
-    fn settle(&mut self, sequence: u64) {
-        if sequence != self.up_to + 1 {
-            self.beyond.insert(sequence);
-            return;
-        }
-        self.up_to = sequence;
-        while self.beyond.remove(&(self.up_to + 1)) {
-            self.up_to += 1;
-        }
-    }
-
-    /// Tell the writer what is new: refusals first, so that the acceptance may count over them. After a
-    /// failure never again: an acceptance would count over what was not told.
-    fn tell(&mut self) {
-        if self.failed {
-            return;
-        }
-        let Some(socket) = self.socket.clone() else {
-            self.told = self.up_to;
-            self.refused.clear();
-            return;
-        };
-        let mut bytes = Vec::new();
-        for (sequence, refusal) in self.refused.drain(..) {
-            let class = match refusal.class {
-                Class::Retry => "retry",
-                Class::Reject => "reject",
-            };
-            let refuse = Refuse {
-                class: class.into(),
-                reason: refusal.reason,
-            };
-            bytes.extend_from_slice(&wire::encode_json(Kind::Refuse, sequence, &refuse));
-        }
-        if self.up_to > self.told {
-            self.told = self.up_to;
-            bytes.extend_from_slice(&wire::accept_frame(self.up_to));
-        }
-        let mut parts = [IoSlice::new(&bytes)];
-        let told = match &self.stop {
-            Some(stop) => stop.write_all(socket.as_fd(), &mut parts, &[]),
-            None => fd::write_all(socket.as_fd(), &mut parts, &[]),
-        };
-        self.failed |= told.is_err();
-    }
-}
-
-/// Where a batch of a seekable input begins.
-struct Begin {
-    shared: Shared,
-    sequence: u64,
-    at: u64,
-}
-
-impl Begin {
-    fn is_settled(&self) -> bool {
-        self.sequence <= lock(&self.shared).up_to
-    }
-}
-
-struct Ticket {
-    shared: Shared,
-    sequence: u64,
-}
-
-impl Settle for Ticket {
-    fn accept(self: Box<Self>) {
-        lock(&self.shared).settle(self.sequence);
-    }
-
-    fn refuse(self: Box<Self>, refusal: Refusal) {
-        let mut accounts = lock(&self.shared);
-        // In a file that nobody answers for, what was not taken stays where it is for the next reader.
-        if accounts.socket.is_some() {
-            accounts.refused.push_back((self.sequence, refusal));
-            accounts.settle(self.sequence);
         }
     }
 }
@@ -322,41 +180,6 @@ impl StreamInlet {
         Ok(())
     }
 
-    fn find_reply(&mut self, hello: &Hello) -> Reply {
-        if self.kind == FdKind::File {
-            if hello.reply != "none" || hello.stage.is_empty() {
-                crate::say::debug(
-                    &self.options.identity.stage,
-                    "nobody waits for the acceptance of a recording",
-                );
-            }
-            return Reply::Nobody;
-        }
-        match hello.reply.as_str() {
-            "none" => Reply::Nobody,
-            "self" => match self.frames.inner_mut().fd.try_clone() {
-                Ok(socket) if self.kind == FdKind::Socket => Reply::Socket(Arc::new(socket)),
-                Ok(_) => Reply::Unreachable(
-                    "the stream says that acceptances go back over its own socket, but it came by a pipe"
-                        .into(),
-                ),
-                Err(error) => Reply::Unreachable(error.to_string()),
-            },
-            reply if self.options.only_self => Reply::Unreachable(format!(
-                "the stream of {} wants its acceptances at {reply}, which is not over this connection: send it \
-                 with \"flume sink stream ADDRESS\" or \"flume send ADDRESS\", or with --durability best-effort",
-                hello.stage
-            )),
-            reply if reply.starts_with("unix:") => match reply::connect(hello, &self.options.identity) {
-                Ok(socket) => Reply::Socket(Arc::new(socket.into())),
-                Err(NoReply::Surplus(why)) => Reply::Surplus(why),
-                Err(NoReply::Elsewhere(why)) => Reply::Unreachable(why),
-                Err(NoReply::Silence(silence)) => Reply::Silence(silence),
-            },
-            other => Reply::Unreachable(format!("a reply by \"{other}\" is not known to this version")),
-        }
-    }
-
     fn bad(&self, fault: wire::Fault) -> StageError {
         StageError::Failed(format!(
             "{}: at byte {}: {fault}",
@@ -453,31 +276,6 @@ impl StreamInlet {
 
     fn hangs_up(&mut self) -> bool {
         self.finished || fd::hangs_up_within(self.frames.inner_mut().fd.as_fd(), LAST_OF_A_WRITER)
-    }
-
-    /// Has whoever wrote this stream died before it could answer? One that is in another network namespace
-    /// holds the pipe open; a recording that comes through `cat` has an end, or a stream behind it.
-    fn is_of_a_dead_writer(&mut self, was_there: bool) -> bool {
-        if !self.hangs_up() {
-            return false;
-        }
-        let mut ended = false;
-        // Nobody writes any more, so that this reads no more than what a pipe holds, and does not wait.
-        while !was_there && !ended {
-            let at = self.frames.at();
-            match self.frames.next() {
-                Ok(Got::Frame(frame)) => {
-                    ended = matches!(frame.header.kind, Kind::End | Kind::Hello);
-                    self.ahead.push_back((Ok(frame), at));
-                }
-                Ok(Got::Eof | Got::Pending) => break,
-                Err(error) => {
-                    self.ahead.push_back((Err(error), at));
-                    break;
-                }
-            }
-        }
-        !ended
     }
 
     /// The next frame, and where it begins.
@@ -601,98 +399,5 @@ impl Inlet for StreamInlet {
             &self.frames.inner_mut().fd,
             rustix::fs::SeekFrom::Start(start + at),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ack::Outcome;
-    use crate::event::Event;
-    use crate::link::outlet::{OutletOptions, Reply};
-    use crate::link::{Outlet, StreamOutlet};
-    use std::os::unix::net::UnixStream;
-
-    #[test]
-    fn settler_from_before_the_hello_tells_the_writer() {
-        let stop = Stop::new(Duration::from_secs(5)).unwrap();
-        let (near, far) = UnixStream::pair().unwrap();
-        let me = Identity::of_stage("test");
-        let mut inlet = StreamInlet::open(far.into(), InletOptions::new(me.clone(), "it"), &stop).unwrap();
-        let settler = inlet.settler();
-        let outlet =
-            StreamOutlet::open(near.into(), OutletOptions::new(me, Reply::SelfSocket), &stop).unwrap();
-        let receipt = outlet.send(Batch::single(&Event::new("x"))).unwrap();
-        outlet.flush().unwrap();
-        let Ok(Next::Delivery(delivery)) = inlet.next(Wait::Forever) else {
-            panic!("no batch came");
-        };
-        delivery.accept();
-        assert_eq!(receipt.outcome(), None);
-        settler();
-        let outcome = receipt.wait_for(Some(Duration::from_secs(20)));
-        assert_eq!(outcome, Some(Outcome::Accepted));
-    }
-
-    #[test]
-    fn acceptance_does_not_count_over_a_refusal_that_could_not_be_told() {
-        let stop = Stop::new(Duration::ZERO).unwrap();
-        stop.stop();
-        let (near, far) = UnixStream::pair().unwrap();
-        let block = [0; 4096];
-        while fd::write_now(near.as_fd(), &[IoSlice::new(&block)]).is_ok() {}
-        let mut accounts = Accounts {
-            socket: Some(Arc::new(near.into())),
-            stop: Some(stop),
-            ..Default::default()
-        };
-        accounts.refused.push_back((1, Refusal::retry("no room")));
-        accounts.settle(1);
-        accounts.tell();
-        assert!(accounts.failed);
-        // The writer, which was stopped, goes on.
-        let mut read = Vec::new();
-        while fd::is_readable(far.as_fd()) {
-            fd::read_onto(&far, &mut read, 1 << 20).unwrap();
-        }
-        accounts.settle(2);
-        accounts.tell();
-        assert!(!fd::is_readable(far.as_fd()));
-    }
-
-    #[test]
-    fn file_of_two_streams_is_left_at_its_first_batch_that_was_not_taken() {
-        let stop = Stop::new(Duration::from_secs(5)).unwrap();
-        let me = Identity::of_stage("test");
-        let file = tempfile::tempfile().unwrap();
-        let at = |file| rustix::fs::seek(file, rustix::fs::SeekFrom::Current(0)).unwrap();
-        let mut expected = 0;
-        for _ in 0..2 {
-            let options = OutletOptions::new(me.clone(), Reply::File);
-            let outlet = StreamOutlet::open(file.try_clone().unwrap().into(), options, &stop).unwrap();
-            for body in ["x", "y"] {
-                outlet.flush().unwrap();
-                expected = at(&file);
-                outlet.send(Batch::single(&Event::new(body))).unwrap();
-            }
-            outlet.finish(None).unwrap();
-        }
-        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).unwrap();
-        let options = InletOptions::new(me, "it");
-        let mut inlet = StreamInlet::open(file.try_clone().unwrap().into(), options, &stop).unwrap();
-        let mut deliveries = Vec::new();
-        loop {
-            match inlet.next(Wait::No) {
-                Ok(Next::Delivery(delivery)) => deliveries.push(delivery),
-                Ok(Next::Flush) => {}
-                _ => break,
-            }
-        }
-        let refused = deliveries.pop();
-        assert_eq!(deliveries.len(), 3);
-        deliveries.into_iter().for_each(Delivery::accept);
-        drop(refused);
-        inlet.close();
-        assert_eq!(at(&file), expected);
     }
 }

@@ -215,8 +215,8 @@ mod tests {
         }
         let reader = std::thread::spawn(move || {
             // The end asks to accept what is here.
-            let end = std::iter::repeat_with(|| inlet.next(Wait::Forever));
-            let end = end.skip_while(|next| matches!(next, Ok(Next::Flush))).next();
+            let mut end = std::iter::repeat_with(|| inlet.next(Wait::Forever));
+            let end = end.find(|next| !matches!(next, Ok(Next::Flush)));
             matches!(end, Some(Ok(Next::End)))
         });
         assert_eq!(

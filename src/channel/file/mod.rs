@@ -41,10 +41,12 @@ mod again;
 mod attached;
 mod browse;
 mod clerk;
+mod config;
 mod core;
 mod disk;
 mod expire;
 mod index;
+mod keep;
 mod lane;
 mod mount;
 mod needless;
@@ -61,16 +63,18 @@ mod shm;
 mod spare;
 mod table;
 mod take;
+mod ticket;
 pub mod tools;
 mod viewer;
 #[cfg(test)]
 mod tests;
 
 pub use browse::browse;
+pub use config::{Config, Role, Sync};
 pub use place::looks_like_channel;
 pub use tools::status::{Attached, Status, status};
 
-use self::clerk::{Clerk, Desk};
+use self::clerk::Clerk;
 use self::core::Core;
 use self::disk::{Disk, RealDisk};
 use self::index::{ACCEPTED, Index, WAITING};
@@ -80,96 +84,13 @@ use self::registry::Registry;
 use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
+use self::ticket::Ticket;
 use super::{Channel, ChannelError, Fill, Taken};
-use crate::ack::{Refusal, Settle};
 use crate::event::Batch;
-use crate::wire::Compression;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// When what was put is synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sync {
-    /// Before a put returns.
-    #[default]
-    Always,
-    /// Each so often: a power cut loses what was put since.
-    Every(Duration),
-    /// When the system likes: a power cut loses what was put in the last half minute or so.
-    Never,
-}
-
-/// What a process does with the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Put only.
-    Put,
-    /// Take only.
-    Take,
-    /// Both.
-    Both,
-}
-
-/// Settings of a file channel.
-#[derive(Clone)]
-pub struct Config {
-    /// The channel's directory.
-    pub directory: PathBuf,
-    /// Acceptances and tables; `checkpoint` in the directory by default.
-    pub checkpoint_dir: Option<PathBuf>,
-    /// Segments, spread over all of these; `data` in the directory by default.
-    pub data_dirs: Vec<PathBuf>,
-    /// Events that it may hold; 0 without a bound.
-    pub capacity: u64,
-    /// Events in one frame, and so in a batch that is taken; a larger batch is split. 0 without a bound.
-    pub transaction: u64,
-    /// Bytes of encoded events that it may hold; 0 without a bound.
-    pub max_bytes: u64,
-    /// What is older is dropped and counted; nothing without it.
-    pub max_age: Option<Duration>,
-    /// Bytes of the file system that stay free.
-    pub min_free: u64,
-    /// Bytes of a segment; a single put that is larger still goes into one.
-    pub segment_bytes: u64,
-    /// How long a put waits for room.
-    pub keep_alive: Duration,
-    /// When puts are synced.
-    pub sync: Sync,
-    /// An acceptance is on the disk when it returns, instead of within 100 ms.
-    pub sync_take_always: bool,
-    /// How payloads are stored.
-    pub compression: Compression,
-    /// Make the channel if it is missing.
-    pub create: bool,
-    /// Called with a sentence about something that a person may want to know.
-    pub report: Arc<dyn Fn(&str) + Send + std::marker::Sync>,
-}
-
-impl Config {
-    /// Everything by default: no bounds, synced always, segments of 64 MiB, nothing reported.
-    pub fn new(directory: impl Into<PathBuf>) -> Config {
-        Config {
-            directory: directory.into(),
-            checkpoint_dir: None,
-            data_dirs: Vec::new(),
-            capacity: 0,
-            transaction: 0,
-            max_bytes: 0,
-            max_age: None,
-            min_free: 0,
-            segment_bytes: 64 << 20,
-            keep_alive: Duration::from_secs(3),
-            sync: Sync::Always,
-            sync_take_always: false,
-            compression: Compression::None,
-            create: true,
-            report: Arc::new(|_| {}),
-        }
-    }
-}
 
 /// Bytes that a segment has at least and at most; a larger one would have offsets of more than 32 bits.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;
@@ -307,75 +228,12 @@ fn on_full_disk(error: ChannelError) -> Result<(), ChannelError> {
 }
 
 impl Inner {
-    fn start(this: &Arc<Inner>, lease: Duration) -> Result<(), ChannelError> {
-        let told = |error: std::io::Error| ChannelError::Failed(format!("cannot start a thread: {error}"));
-        let period = match this.core.config.sync {
-            Sync::Every(period) => period.min(LOG_EVERY),
-            _ => LOG_EVERY,
-        };
-        let (one, other) = (Arc::downgrade(this), Arc::downgrade(this));
-        let work = move || on(&other, Inner::keep);
-        let look = move || desk(&one, Inner::has_to_keep);
-        this.keeper
-            .start("channel log", period, look, work)
-            .map_err(told)?;
-        let (one, other) = (Arc::downgrade(this), Arc::downgrade(this));
-        let work = move || on(&other, |inner| inner.core.table.renew());
-        let look = move || desk(&one, |inner| inner.outstanding.load(Ordering::SeqCst) > 0);
-        // Not the same thread: a slow disk must not make us look dead.
-        this.lessee
-            .start("channel lease", lease / 5, look, work)
-            .map_err(told)
-    }
-
     /// Nothing that it still does has an effect: in a test it was killed.
     fn is_abandoned(&self) -> bool {
         #[cfg(test)]
         return self.abandoned.load(Ordering::SeqCst);
         #[cfg(not(test))]
         false
-    }
-
-    fn has_to_keep(&self) -> bool {
-        let syncs = matches!(self.core.config.sync, Sync::Every(_));
-        self.removed.load(Ordering::SeqCst)
-            || !lock(&self.touched).is_empty()
-            || self.has_to_say()
-            || syncs && self.putter.has_unsynced()
-    }
-
-    /// What is done each 100 ms while there is something to do.
-    fn keep(&self) {
-        self.say_expired(false);
-        if matches!(self.core.config.sync, Sync::Every(_)) && !planted(Bug::IntervalNotSynced) {
-            self.putter.sync(&self.core);
-            self.put_again(false);
-        }
-        match self.log_takes() {
-            Ok(()) => self.log_failed.store(false, Ordering::SeqCst),
-            Err(error) if !self.log_failed.swap(true, Ordering::SeqCst) => {
-                (self.core.report)(&format!("{error}; acceptances are noted when it works again"));
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn log_takes(&self) -> Result<(), ChannelError> {
-        let told = |error| place::failed("note acceptances in", &self.core.place.acceptances(), &error);
-        let touched = std::mem::take(&mut *lock(&self.touched));
-        if !touched.is_empty()
-            && let Err(error) = self.log.note(&self.core, &touched)
-        {
-            lock(&self.touched).extend(touched);
-            return Err(told(error));
-        }
-        if self.removed.swap(false, Ordering::SeqCst) && !planted(Bug::RemovalNotSynced) {
-            let synced = self.core.sync_data_dirs();
-            synced
-                .inspect_err(|_| self.removed.store(true, Ordering::SeqCst))
-                .map_err(told)?;
-        }
-        Ok(())
     }
 
     /// A frame has become accepted.
@@ -466,20 +324,6 @@ impl Inner {
     }
 }
 
-fn desk(inner: &Weak<Inner>, is_busy: impl Fn(&Inner) -> bool) -> Desk {
-    match inner.upgrade() {
-        None => Desk::Closed,
-        Some(inner) if is_busy(&inner) => Desk::Busy,
-        Some(_) => Desk::Idle,
-    }
-}
-
-fn on(inner: &Weak<Inner>, work: impl Fn(&Inner)) {
-    if let Some(inner) = inner.upgrade() {
-        work(&inner);
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.keeper.stop();
@@ -498,42 +342,6 @@ impl Drop for Inner {
         }
         self.core.table.want_spares(0);
         spare::clear(&self.core);
-    }
-}
-
-/// The obligation of a batch that was taken.
-struct Ticket {
-    inner: Arc<Inner>,
-    claimed: Claimed,
-}
-
-impl Settle for Ticket {
-    fn accept(self: Box<Self>) {
-        if self.inner.is_abandoned() {
-            return;
-        }
-        if take::settle(&self.claimed, ACCEPTED) {
-            self.inner.accepted(&self.claimed);
-        } else {
-            (self.inner.core.report)(&format!(
-                "frame {} of segment {} in {} was given to another taker while this process was stopped; \
-                 it is delivered twice",
-                self.claimed.frame,
-                self.claimed.number,
-                self.inner.core.place.directory.display()
-            ));
-        }
-        self.inner.released();
-    }
-
-    fn refuse(self: Box<Self>, _: Refusal) {
-        if self.inner.is_abandoned() {
-            return;
-        }
-        if take::settle(&self.claimed, WAITING) {
-            self.inner.came_back();
-        }
-        self.inner.released();
     }
 }
 

@@ -10,9 +10,10 @@ mod speed;
 mod tools;
 
 use super::*;
-use crate::ack::Delivery;
+use crate::ack::{Delivery, Refusal};
 use crate::event::{BatchBuilder, Event};
-use std::path::Path;
+use crate::wire::Compression;
+use std::path::{Path, PathBuf};
 
 /// A channel's directory that is not there yet, and what is reported about it.
 struct Bench {
