@@ -36,6 +36,7 @@ pub mod channel;
 pub mod sink;
 // what stages lean on: these know events, bytes and descriptors, never stages
 pub mod codec;
+pub mod rpc;
 pub mod fd;
 pub mod slab;
 pub mod stop;
