@@ -100,6 +100,9 @@ _flume() {
             flume__subcmd__sink,stream)
                 cmd="flume__subcmd__sink__subcmd__stream"
                 ;;
+            flume__subcmd__source,avro)
+                cmd="flume__subcmd__source__subcmd__avro"
+                ;;
             flume__subcmd__source,exec)
                 cmd="flume__subcmd__source__subcmd__exec"
                 ;;
@@ -474,7 +477,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__help)
-            opts="-h --help batch cat channel completions exec exit-status file file_roll help host intercept list logger memory netcat null regex regex_extractor regex_filter remove_header replay run search_replace send seq sink source static stdin stream stream-format timestamp uuid version"
+            opts="-h --help avro batch cat channel completions exec exit-status file file_roll help host intercept list logger memory netcat null regex regex_extractor regex_filter remove_header replay run search_replace send seq sink source static stdin stream stream-format timestamp uuid version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1696,12 +1699,110 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source)
-            opts="-h --help exec netcat seq stdin stream"
+            opts="-h --help avro exec netcat seq stdin stream"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__source__subcmd__avro)
+            opts="-q -h --bind --port --listen --threads --max-in-flight --compression-type --ip-filter --ip-filter-rules --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-type)
+                    COMPREPLY=($(compgen -W "none deflate" -- "${cur}"))
+                    return 0
+                    ;;
+                --ip-filter)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --ip-filter-rules)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --durability)
+                    COMPREPLY=($(compgen -W "end-to-end channel best-effort" -- "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-wal-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress-stream)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

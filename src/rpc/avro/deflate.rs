@@ -228,7 +228,11 @@ mod tests {
             let (mut deflate, mut packed) = (Deflate::new(level), Vec::new());
             deflate.put(&text, &mut packed).unwrap();
             deflate.flush(&mut packed).unwrap();
-            assert!(level == 0 || packed.len() < text.len(), "{level}: {}", packed.len());
+            assert!(
+                level == 0 || packed.len() < text.len(),
+                "{level}: {}",
+                packed.len()
+            );
             let mut back = Vec::new();
             Inflated::new(&packed[..]).read_to_end(&mut back).unwrap();
             assert!(back == text, "{level}");

@@ -92,7 +92,7 @@ impl<'a> HandshakeResponse<'a> {
     };
 
     /// With our own protocol, which the client has to know.
-    fn telling(matches: Match) -> HandshakeResponse<'static> {
+    pub(crate) fn telling(matches: Match) -> HandshakeResponse<'static> {
         HandshakeResponse {
             matches,
             server_protocol: Some(Cow::Borrowed(TEXT)),
