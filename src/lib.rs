@@ -42,6 +42,7 @@ pub mod slab;
 pub mod stop;
 pub mod say;
 pub mod value;
+pub mod properties;
 pub mod pattern;
 pub mod metrics;
 // what starts them
