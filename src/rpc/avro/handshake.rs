@@ -8,13 +8,24 @@
 use super::CallError;
 use super::protocol::{self, HASH, Shape, TEXT};
 use super::values::put_option;
-use crate::event::{Cursor, put_long};
+use crate::event::{Cursor, put_bytes, put_long};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
 /// Protocols of clients that are remembered by their hash at most. One over it has to show its text each time.
 const MAX_CLIENTS: usize = 256;
+
+/// The name under which the order of calls is asked for and promised in the meta data of a handshake.
+const ORDER: &[u8] = b"flume.order";
+const META: &str = "the meta data of the handshake";
+
+/// A union that is a map with this one entry, without a value.
+fn put_order(to: &mut Vec<u8>) {
+    to.extend_from_slice(&[2, 2]);
+    put_bytes(to, ORDER);
+    to.extend_from_slice(&[0, 0]);
+}
 
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +36,9 @@ pub struct HandshakeRequest<'a> {
     pub client_protocol: Option<&'a str>,
     /// Of the server's protocol, as it believes.
     pub server_hash: [u8; 16],
+    /// It asks whether calls that follow each other are taken in that order. In the meta data of the handshake,
+    /// which Java passes over.
+    pub asks_order: bool,
 }
 
 /// Whose protocol the server knows.
@@ -45,6 +59,9 @@ pub struct HandshakeResponse<'a> {
     pub server_protocol: Option<Cow<'a, str>>,
     /// And the hash of that.
     pub server_hash: Option<[u8; 16]>,
+    /// It promises to take the calls of a connection in their order, also when several wait for their answer.
+    /// Flume does not: its calls are worked off by several threads.
+    pub keeps_order: bool,
 }
 
 impl<'a> HandshakeRequest<'a> {
@@ -54,6 +71,7 @@ impl<'a> HandshakeRequest<'a> {
             client_hash: HASH,
             client_protocol: None,
             server_hash: HASH,
+            asks_order: false,
         }
     }
 
@@ -64,22 +82,24 @@ impl<'a> HandshakeRequest<'a> {
             false => None,
         };
         let server_hash = cursor.hash("the hash of the server's protocol")?;
-        if cursor.is_some("the meta data of the handshake")? {
-            cursor.skip_meta()?;
-        }
+        let asks_order = cursor.is_some(META)? && cursor.find_meta(ORDER)?;
         Ok(HandshakeRequest {
             client_hash,
             client_protocol,
             server_hash,
+            asks_order,
         })
     }
 
-    /// Append it, with an empty map of meta data as Java has it.
+    /// Append it; where there is nothing to ask, with an empty map of meta data as Java has it.
     pub fn put(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.client_hash);
         put_option(to, self.client_protocol);
         to.extend_from_slice(&self.server_hash);
-        to.extend_from_slice(&[2, 0]);
+        match self.asks_order {
+            true => put_order(to),
+            false => to.extend_from_slice(&[2, 0]),
+        }
     }
 }
 
@@ -89,6 +109,7 @@ impl<'a> HandshakeResponse<'a> {
         matches: Match::Both,
         server_protocol: None,
         server_hash: None,
+        keeps_order: false,
     };
 
     /// With our own protocol, which the client has to know.
@@ -97,6 +118,7 @@ impl<'a> HandshakeResponse<'a> {
             matches,
             server_protocol: Some(Cow::Borrowed(TEXT)),
             server_hash: Some(HASH),
+            keeps_order: false,
         }
     }
 
@@ -116,13 +138,12 @@ impl<'a> HandshakeResponse<'a> {
             true => Some(cursor.hash("the hash of the server's protocol")?),
             false => None,
         };
-        if cursor.is_some("the meta data of the handshake")? {
-            cursor.skip_meta()?;
-        }
+        let keeps_order = cursor.is_some(META)? && cursor.find_meta(ORDER)?;
         Ok(HandshakeResponse {
             matches,
             server_protocol,
             server_hash,
+            keeps_order,
         })
     }
 
@@ -134,7 +155,10 @@ impl<'a> HandshakeResponse<'a> {
         if let Some(hash) = &self.server_hash {
             to.extend_from_slice(hash);
         }
-        to.push(0);
+        match self.keeps_order {
+            true => put_order(to),
+            false => to.push(0),
+        }
     }
 }
 
@@ -144,6 +168,7 @@ pub struct Clients(Mutex<HashMap<[u8; 16], Shape>>);
 
 impl Clients {
     /// What to answer, and what the client's protocol is like; nothing of it where the answer is NONE.
+    /// The promise to keep the order of calls is made to who asks for it: the server hands them on as they come.
     ///
     /// Errors: a protocol whose events or answers have another encoding.
     pub fn greet(
@@ -156,6 +181,11 @@ impl Clients {
         let response = match request.server_hash == HASH {
             true => HandshakeResponse::BOTH,
             false => HandshakeResponse::telling(Match::Client),
+        };
+        // Whoever did not ask gets the answer that Flume would give, to the byte.
+        let response = HandshakeResponse {
+            keeps_order: request.asks_order,
+            ..response
         };
         Ok((response, Some(shape)))
     }
@@ -190,6 +220,8 @@ pub struct Greeting {
     server_hash: [u8; 16],
     shows_text: bool,
     established: bool,
+    asks_order: bool,
+    keeps_order: bool,
 }
 
 impl Default for Greeting {
@@ -205,6 +237,16 @@ impl Greeting {
             server_hash: HASH,
             shows_text: false,
             established: false,
+            asks_order: false,
+            keeps_order: false,
+        }
+    }
+
+    /// As [`Greeting::new`], asking for the order of calls.
+    pub fn asking_order() -> Self {
+        Greeting {
+            asks_order: true,
+            ..Greeting::new()
         }
     }
 
@@ -214,7 +256,13 @@ impl Greeting {
             client_hash: HASH,
             client_protocol: self.shows_text.then_some(TEXT),
             server_hash: self.server_hash,
+            asks_order: self.asks_order,
         })
+    }
+
+    /// The server has promised to take calls in their order.
+    pub fn keeps_order(&self) -> bool {
+        self.keeps_order
     }
 
     /// Take the server's answer: true if the request that it answers was made, false if it has to be sent again.
@@ -229,6 +277,7 @@ impl Greeting {
         }
         if response.matches != Match::None {
             self.established = true;
+            self.keeps_order = response.keeps_order;
             return Ok(true);
         }
         if self.shows_text {
@@ -249,6 +298,7 @@ mod tests {
             client_hash: [client; 16],
             client_protocol: text,
             server_hash: server,
+            asks_order: false,
         }
     }
 
@@ -304,6 +354,7 @@ mod tests {
                 client_hash: number.to_be_bytes(),
                 client_protocol: Some(TEXT),
                 server_hash: HASH,
+                asks_order: false,
             };
             assert_eq!(clients.greet(&request).unwrap().0.matches, Match::Both);
         }
@@ -330,5 +381,18 @@ mod tests {
             Ok(true)
         );
         assert_eq!(greeting.request(), None);
+    }
+    #[test]
+    fn order_is_promised_to_who_asks_and_to_nobody_else() {
+        for (mut greeting, promised) in [(Greeting::new(), false), (Greeting::asking_order(), true)] {
+            let mut bytes = Vec::new();
+            greeting.request().unwrap().put(&mut bytes);
+            let request = HandshakeRequest::decode(&mut Cursor::start(&bytes)).unwrap();
+            let (response, _) = Clients::default().greet(&request).unwrap();
+            both_ways(&response);
+            assert_eq!(response == HandshakeResponse::BOTH, !promised);
+            greeting.heard(&response).unwrap();
+            assert_eq!(greeting.keeps_order(), promised);
+        }
     }
 }

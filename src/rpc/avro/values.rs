@@ -56,13 +56,18 @@ impl<'a> Cursor<'a> {
 
     /// Step over a map of bytes.
     pub(super) fn skip_meta(&mut self) -> Result<(), CallError> {
+        self.find_meta(b"").map(drop)
+    }
+
+    /// Step over a map of bytes: does it have this entry?
+    pub(super) fn find_meta(&mut self, name: &[u8]) -> Result<bool, CallError> {
         let what = "a map of meta data";
-        let mut total = 0;
+        let (mut total, mut found_it) = (0, false);
         loop {
             let at = self.at;
             let count = self.long(what)?;
             if count == 0 {
-                return Ok(());
+                return Ok(found_it);
             }
             if count < 0 {
                 self.long("the size of a block of meta data")?;
@@ -73,7 +78,7 @@ impl<'a> Cursor<'a> {
                 return Err(DecodeError::Length { what, found, at }.into());
             }
             for _ in 0..count.unsigned_abs() {
-                self.bytes("the name of meta data")?;
+                found_it |= self.bytes("the name of meta data")? == name;
                 self.bytes("the value of meta data")?;
             }
         }

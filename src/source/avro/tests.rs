@@ -256,6 +256,7 @@ fn client_that_is_not_known_shows_its_protocol_and_calls_again() {
         client_hash: [7; 16],
         client_protocol: None,
         server_hash: [7; 16],
+        asks_order: false,
     };
     call(&request, &mut hello);
     caller.socket.write_all(&hello).unwrap();
@@ -302,6 +303,7 @@ fn client_whose_events_have_another_encoding_is_told_and_let_go() {
         client_hash: [7; 16],
         client_protocol: Some(&text),
         server_hash: [7; 16],
+        asks_order: false,
     };
     let mut hello = Vec::new();
     put_pack(&mut hello, 1, |to| {
@@ -328,6 +330,7 @@ fn one_way_call_is_taken_and_gets_no_answer() {
         client_hash: [8; 16],
         client_protocol: Some(&text),
         server_hash: [8; 16],
+        asks_order: false,
     };
     let mut calls = Vec::new();
     put_pack(&mut calls, 1, |to| {

@@ -162,6 +162,7 @@ fn client_that_is_not_known_shows_its_text_and_is() {
         matches: Match::None,
         server_protocol: None,
         server_hash: Some(HASH),
+        keeps_order: false,
     };
     Answer::put(None, 1, Some(&none), &mut answer);
     let (_, answer) = unpacked(&answer);
