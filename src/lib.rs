@@ -45,6 +45,8 @@ pub mod value;
 pub mod properties;
 pub mod pattern;
 pub mod metrics;
+// what sends to other machines
+pub mod client;
 // what starts them
 pub mod component;
 pub mod external;

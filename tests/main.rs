@@ -5,6 +5,7 @@ mod bad_input;
 mod by_hand;
 mod channel_tools;
 mod chaos;
+mod client;
 mod containers;
 mod crash;
 mod ends;
