@@ -32,6 +32,18 @@ pub fn read_onto(fd: impl AsFd, to: &mut Vec<u8>, most: usize) -> io::Result<usi
     Ok(fresh)
 }
 
+/// As [`read_onto`] of a socket, which may be a blocking one, without waiting: `WouldBlock` if nothing is there.
+#[allow(unsafe_code)]
+pub fn recv_onto(fd: impl AsFd, to: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    to.reserve(most);
+    let spare = &mut to.spare_capacity_mut()[..most];
+    let ((fresh, _), _) = rustix::net::recv(fd, spare, rustix::net::RecvFlags::DONTWAIT)?;
+    let fresh = fresh.len();
+    // SAFETY: the kernel has just written `fresh` bytes behind the old length, inside the capacity.
+    unsafe { to.set_len(to.len() + fresh) };
+    Ok(fresh)
+}
+
 /// Wakes whoever waits in [`wait`] for other things; once set it stays set.
 #[derive(Clone, Debug)]
 pub struct Bell(Arc<BellInner>);

@@ -36,13 +36,17 @@ pub mod channel;
 pub mod sink;
 // what stages lean on: these know events, bytes and descriptors, never stages
 pub mod codec;
+pub mod rpc;
 pub mod fd;
 pub mod slab;
 pub mod stop;
 pub mod say;
 pub mod value;
+pub mod properties;
 pub mod pattern;
 pub mod metrics;
+// what sends to other machines
+pub mod client;
 // what starts them
 pub mod component;
 pub mod external;

@@ -20,6 +20,7 @@ use crate::ack::Class;
 use crate::event::{Batch, BatchBuilder, DecodeError, EventRef};
 use crate::exit::{StageError, StageResult};
 use crate::link::Outlet;
+use crate::metrics::Counters;
 use crate::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,6 +215,9 @@ pub trait Sink: Send {
     fn stop(&mut self) -> StageResult {
         Ok(())
     }
+
+    /// Where to count what only the sink itself sees, such as its connections. Called before [`Sink::outlet`].
+    fn count_in(&mut self, _counters: &Arc<Counters>) {}
 
     /// For a sink that is only a link to another place: its outlet. Batches then go there with
     /// acceptances coming back one by one, and `write` and `commit` are not called.

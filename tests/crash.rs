@@ -25,6 +25,11 @@ const LONGEST: Duration = Duration::from_millis(60);
 pub struct Random(u64);
 
 impl Random {
+    /// The same numbers for the same seed.
+    pub fn seeded(seed: u64) -> Random {
+        Random(seed)
+    }
+
     /// A number below this one.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -181,3 +181,18 @@ fn library_has_transactions() {
     let said = output_of("transaction", at.path(), &[built()]);
     assert_eq!(said, "rolled back: one two\ncommitted: one two\nleft: three\n");
 }
+
+#[test]
+fn client_appends_to_an_address_and_goes_on_with_the_next() {
+    let at = tempfile::tempdir().unwrap();
+    let script =
+        "flume run 'source stream unix:./socket | sink null' --summary json 2> summary & collector=$!
+                  until [ -S socket ]; do sleep 0.01; done
+                  client unix:./socket
+                  client unix:./nobody unix:./socket
+                  kill $collector; wait $collector
+                  grep -o '\"accepted\":[0-9]*' summary";
+    let said = output_of(script, at.path(), &[built()]);
+    let accepted = "accepted: 1001 events\n";
+    assert_eq!(said, format!("{accepted}{accepted}\"accepted\":2002\n"));
+}

@@ -6,6 +6,7 @@ mod bad_usage;
 mod by_hand;
 mod channel_tools;
 mod chaos;
+mod client;
 mod containers;
 mod crash;
 mod ends;

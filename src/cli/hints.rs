@@ -21,7 +21,8 @@ pub fn with_tip(mut error: clap::Error, stage: &str) -> clap::Error {
     error
 }
 
-fn tip(stage: &str, word: &str) -> Option<String> {
+/// The tip for a word that has no place there.
+pub fn tip(stage: &str, word: &str) -> Option<String> {
     if !std::fs::metadata(word).is_ok_and(|found| found.is_file()) {
         return None;
     }

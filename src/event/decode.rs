@@ -27,18 +27,18 @@ pub enum DecodeError {
     Count { said: u32, found: u32 },
 }
 
-/// Where decoding stands in a slab.
+/// Where decoding stands in a slab, or in another piece of Avro binary.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) at: usize,
+pub(crate) struct Cursor<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// A zig-zag variable-length number (Avro specification, "long"). Those of one and two bytes, which almost
     /// all lengths are, without a call.
     #[inline(always)]
-    pub(super) fn long(&mut self, what: &'static str) -> Result<i64, DecodeError> {
+    pub(crate) fn long(&mut self, what: &'static str) -> Result<i64, DecodeError> {
         let value = match (self.bytes.get(self.at), self.bytes.get(self.at + 1)) {
             (Some(&byte), _) if byte < 0x80 => {
                 self.at += 1;
@@ -72,7 +72,7 @@ impl<'a> Cursor<'a> {
 
     /// Bytes with their length in front.
     #[inline]
-    pub(super) fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let start = self.at;
         let length = self.long(what)?;
         let found = length;
@@ -157,7 +157,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn event(&mut self, deep: bool) -> Result<EventRef<'a>, DecodeError> {
+    pub(crate) fn event(&mut self, deep: bool) -> Result<EventRef<'a>, DecodeError> {
         match self.usual_event(deep, |_, _| {}) {
             Some(event) => Ok(event),
             None => self.any_event(deep),

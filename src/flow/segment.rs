@@ -189,6 +189,7 @@ impl Segment {
             Tail::Sink(into, mut sink) => {
                 let counters = links.board.counters(Kind::Sink, &into);
                 sink.start().map_err(|error| error.within(&into))?;
+                sink.count_in(&counters);
                 match sink.outlet(stop) {
                     Some(outlet) => {
                         links.board.watch(outlet.clone());
@@ -236,6 +237,7 @@ impl Segment {
             false => error.within(&name),
         };
         sink.start().map_err(within)?;
+        sink.count_in(&counters);
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());
             let outlet: Arc<dyn Outlet> = Arc::new(Counted::over(outlet, counters.clone()));

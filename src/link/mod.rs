@@ -152,6 +152,11 @@ pub trait Outlet: Send + Sync {
 
     /// Events sent and not settled, their bytes, and the age of the oldest.
     fn unsettled(&self) -> Unsettled;
+
+    /// Why nothing goes over it any more, if it knows more than that the other end is gone.
+    fn why_closed(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What is under way on a link.

@@ -5,7 +5,7 @@
 //! their order, before anything new.
 
 use super::{Outlet, SendError, Unsettled};
-use crate::ack::{Class, Numbered, Outcome, Promise};
+use crate::ack::{Class, Numbered, Outcome, Promise, Refusal};
 use crate::event::Batch;
 use crate::stop::Stop;
 use std::collections::{BTreeMap, VecDeque};
@@ -269,9 +269,15 @@ impl Shared {
     }
 
     fn returned(self: &Arc<Self>, number: u64, batch: Batch, promise: Promise, lost: Option<u64>) {
+        // Declared before the lock, to be dropped behind it: closing an outlet settles what it still has.
+        let gone;
         let mut state = self.lock();
-        if lost == Some(state.connection) {
-            state.outlet = None;
+        gone = match lost == Some(state.connection) {
+            true => state.outlet.take(),
+            false => None,
+        };
+        if let Some(why) = gone.as_ref().and_then(|outlet| outlet.why_closed()) {
+            crate::say::warn(&self.name, format!("{why}; what was not accepted is sent again"));
         }
         if state.fatal.is_some() {
             state.held.put(number, Slot::Settled);
@@ -295,6 +301,19 @@ impl Shared {
             self.fail(SendError::Temporary(
                 "no thread for sending again can be started".into(),
             ));
+        }
+    }
+
+    /// Once for each time that it begins. Who refuses in the same pipeline says so itself.
+    fn say_refused(&self, refusal: &Refusal) {
+        let is_news = self.connect.is_some() && self.lock().failing_since.is_none();
+        let what = format!("a batch was refused for now: {refusal}");
+        match is_news {
+            true => crate::say::warn(
+                &self.name,
+                format!("{what}; it is sent again until it is accepted"),
+            ),
+            false => crate::say::debug(&self.name, what),
         }
     }
 
@@ -363,7 +382,7 @@ impl Numbered for Shared {
         };
         match outcome {
             Outcome::Refused(refusal) if back => {
-                crate::say::debug(&self.name, format!("a batch was refused for now: {refusal}"));
+                self.say_refused(&refusal);
                 self.returned(number, batch, promise, None);
             }
             Outcome::Lost if back => self.returned(number, batch, promise, Some(connection)),

@@ -61,6 +61,12 @@ impl Collect {
             .for_each(|promise| promise.settle(outcome.clone()));
     }
 
+    /// Settle the newest of what is held.
+    pub fn settle_newest(&self, outcome: Outcome) {
+        let newest = self.lock().held.pop();
+        newest.expect("nothing is held").settle(outcome);
+    }
+
     /// The events so far.
     pub fn events(&self) -> Vec<Event> {
         let state = self.lock();

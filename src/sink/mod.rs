@@ -6,6 +6,7 @@
 //! sentence), `impl Sink` and the tests. [`null`] is the smallest, [`file_roll`] one with real work;
 //! [`crate::stage::Sink`] says what is called when.
 
+pub mod avro;
 pub mod file_roll;
 pub mod logger;
 pub mod null;
@@ -17,6 +18,7 @@ use clap::{Args, FromArgMatches};
 
 /// All sinks.
 pub const ALL: &[Spec<Box<dyn Sink>>] = &[
+    row::<avro::Avro>("avro").also(&["org.apache.flume.sink.AvroSink"]),
     row::<file_roll::FileRoll>("file_roll").also(&["org.apache.flume.sink.RollingFileSink"]),
     row::<logger::Logger>("logger").also(&["org.apache.flume.sink.LoggerSink"]),
     row::<null::Null>("null")

@@ -1,8 +1,10 @@
 //! Sources: what takes events in. The table below is the list of all of them.
 
+pub mod avro;
 pub mod batches;
 pub mod exec;
 pub mod intake;
+pub mod ipfilter;
 pub mod lines;
 pub mod netcat;
 pub mod reading;
@@ -17,6 +19,9 @@ use clap::{Args, FromArgMatches};
 
 /// All sources.
 pub const ALL: &[Spec<Source>] = &[
+    event_driven::<avro::Avro>("avro")
+        .also(&["org.apache.flume.source.AvroSource"])
+        .shell(&[("bind", "127.0.0.1"), ("port", "4141")]),
     polled::<exec::Exec>("exec")
         .also(&["org.apache.flume.source.ExecSource"])
         .positional("command")

@@ -1,6 +1,6 @@
 //! `netcat`: lines of text over TCP or a Unix socket, each answered with `OK` (Flume's NetcatSource).
 
-use super::server::{Connection, Connections, Server, announce, hang_up};
+use super::server::{Binding, Connection, Connections, Server, announce, hang_up};
 use crate::ack::{Outcome, Receipt};
 use crate::event::BatchBuilder;
 use crate::exit::{StageError, StageResult};
@@ -30,15 +30,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 /// ends the connection. A last line without LF is not taken.
 #[derive(clap::Args, Clone)]
 pub struct Netcat {
-    /// Address to listen on.
-    #[arg(long, id = "bind", value_name = "HOST")]
-    bind: Option<String>,
-    /// Port to listen on; 0 lets the system choose one, which the first message names.
-    #[arg(long, id = "port", value_name = "PORT")]
-    port: Option<u16>,
-    /// Listen here instead: tcp:HOST:PORT or unix:PATH.
-    #[arg(long, id = "listen", value_name = "ADDRESS", conflicts_with_all = ["bind", "port"])]
-    listen: Option<Address>,
+    #[command(flatten)]
+    binding: Binding,
     /// Characters of a line at most, with its LF.
     #[arg(long, id = "max-line-length", default_value = "512", value_name = "CHARACTERS",
           value_parser = clap::value_parser!(u32).range(1..=8 << 20))]
@@ -86,18 +79,7 @@ fn encoding(name: &str) -> Result<Encoding, String> {
 
 impl Netcat {
     fn address(&self) -> Result<Address, StageError> {
-        if let Some(address) = &self.listen {
-            return Ok(address.clone());
-        }
-        match (&self.bind, self.port) {
-            (Some(host), Some(port)) => Ok(Address::Tcp(host.clone(), port)),
-            (None, _) => Err(StageError::Usage(
-                "the property bind is missing: the address to listen on".into(),
-            )),
-            (_, None) => Err(StageError::Usage(
-                "the property port is missing: the port to listen on, as in --port 6666, or 0 for any".into(),
-            )),
-        }
+        self.binding.address(6666)
     }
 }
 

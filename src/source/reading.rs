@@ -6,10 +6,10 @@ use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::stage::ChannelProcessor;
 use rustix::event::PollFlags;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 /// Bytes read at once.
@@ -30,7 +30,43 @@ pub enum Read {
 pub struct Reading {
     cutter: Cutter,
     filling: Filling,
-    accepted: Arc<AtomicU64>,
+    /// Up to where batches were made of the input.
+    submitted: u64,
+    accepted: Accepted,
+}
+
+/// Up to where an input was accepted, without a gap: batches may be accepted in any order, and one that was
+/// refused for now comes last.
+#[derive(Clone, Default)]
+struct Accepted(Arc<Mutex<Reached>>);
+
+#[derive(Default)]
+struct Reached {
+    position: u64,
+    /// Accepted parts behind a gap: where each begins and ends.
+    ahead: BTreeMap<u64, u64>,
+}
+
+impl Accepted {
+    fn lock(&self) -> MutexGuard<'_, Reached> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn position(&self) -> u64 {
+        self.lock().position
+    }
+
+    fn add(&self, from: u64, to: u64) {
+        let mut reached = self.lock();
+        let reached = &mut *reached;
+        let end = reached.ahead.entry(from).or_insert(to);
+        *end = to.max(*end);
+        while let Some(first) = reached.ahead.first_entry()
+            && *first.key() <= reached.position
+        {
+            reached.position = reached.position.max(first.remove());
+        }
+    }
 }
 
 impl Reading {
@@ -39,13 +75,19 @@ impl Reading {
         Reading {
             cutter: Cutter::new(cutting, input, to.counters()),
             filling: Filling::new(batches),
-            accepted: Arc::default(),
+            submitted: 0,
+            accepted: Accepted::default(),
         }
     }
 
     /// Bytes of the input up to where everything was accepted.
     pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::SeqCst)
+        self.accepted.position()
+    }
+
+    /// Everything that was handed on so far was accepted.
+    pub fn all_accepted(&self) -> bool {
+        self.accepted.position() >= self.submitted
     }
 
     /// Read what is there once; wait for it, but not beyond the time of a batch, and send that then.
@@ -107,10 +149,10 @@ impl Reading {
         if self.filling.events.is_empty() {
             return Ok(());
         }
-        let (accepted, position) = (self.accepted.clone(), self.cutter.position());
-        to.submit(self.filling.finish(), move || {
-            accepted.store(position, Ordering::SeqCst)
-        })
+        let (accepted, from) = (self.accepted.clone(), self.submitted);
+        let position = self.cutter.position();
+        self.submitted = position;
+        to.submit(self.filling.finish(), move || accepted.add(from, position))
     }
 }
 
@@ -169,5 +211,23 @@ mod tests {
         assert_eq!(reading.accepted(), 0);
         collect.settle_all(Outcome::Accepted);
         assert_eq!(reading.accepted(), 8);
+    }
+
+    #[test]
+    fn what_is_accepted_behind_a_gap_counts_when_the_gap_is_closed() {
+        let collect = Collect::holding();
+        let (to, _stop) = collect.processor("source test");
+        let mut reading = reading(60_000, &to);
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        for text in ["one\n", "two\n", "three\n"] {
+            rustix::io::write(&write, text.as_bytes()).unwrap();
+            reading.step(read.as_fd(), false, &to).unwrap();
+            reading.submit(&to).unwrap();
+        }
+        collect.settle_newest(Outcome::Accepted);
+        collect.settle_newest(Outcome::Accepted);
+        assert_eq!((reading.accepted(), reading.all_accepted()), (0, false));
+        collect.settle_newest(Outcome::Accepted);
+        assert_eq!((reading.accepted(), reading.all_accepted()), (14, true));
     }
 }

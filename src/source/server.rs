@@ -2,6 +2,7 @@
 
 use crate::exit::StageError;
 use crate::fd::{self, Woken};
+use crate::link::Address;
 use crate::link::address::Listener;
 use crate::metrics::Count;
 use crate::say;
@@ -18,6 +19,38 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Bytes that are read at once of a connection that is given up.
 const UNREAD: usize = 64 << 10;
+
+/// Where a server listens, as Flume has it, or at an address of another kind.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Binding {
+    /// Address to listen on.
+    #[arg(long, id = "bind", value_name = "HOST")]
+    bind: Option<String>,
+    /// Port to listen on; 0 lets the system choose one, which the first message names.
+    #[arg(long, id = "port", value_name = "PORT")]
+    port: Option<u16>,
+    /// Listen here instead: tcp:HOST:PORT or unix:PATH.
+    #[arg(long, id = "listen", value_name = "ADDRESS", conflicts_with_all = ["bind", "port"])]
+    listen: Option<Address>,
+}
+
+impl Binding {
+    /// The address; `port` is one that an example may name.
+    pub fn address(&self, port: u16) -> Result<Address, StageError> {
+        if let Some(address) = &self.listen {
+            return Ok(address.clone());
+        }
+        match (&self.bind, self.port) {
+            (Some(host), Some(port)) => Ok(Address::Tcp(host.clone(), port)),
+            (None, _) => Err(StageError::Usage(
+                "the property bind is missing: the address to listen on".into(),
+            )),
+            (_, None) => Err(StageError::Usage(format!(
+                "the property port is missing: the port to listen on, as in --port {port}, or 0 for any"
+            ))),
+        }
+    }
+}
 
 /// Settings of connections.
 #[derive(clap::Args, Debug, Clone)]

@@ -76,13 +76,24 @@ impl ChannelProcessor {
         Ok(receipt)
     }
 
+    /// As [`ChannelProcessor::process`] for a client that hands on its events one by one.
+    pub fn process_append(&self, event: Batch) -> Result<Receipt, StageError> {
+        let (promise, receipt) = promise();
+        self.process_counted(event, promise, Count::AppendReceived)?;
+        Ok(receipt)
+    }
+
     fn process_promised(&self, batch: Batch, promise: Promise) -> Result<(), StageError> {
+        self.process_counted(batch, promise, Count::AppendBatchReceived)
+    }
+
+    fn process_counted(&self, batch: Batch, promise: Promise, count: Count) -> Result<(), StageError> {
         if let Some(error) = &*self.lock_failed() {
             return Err(error.clone());
         }
         let events = u64::from(batch.len());
         self.counters.add(Count::EventReceived, events);
-        self.counters.add(Count::AppendBatchReceived, 1);
+        self.counters.add(count, 1);
         let batch = self.intercept(batch)?;
         let kept = u64::from(batch.len());
         self.counters.add(Count::Filtered, events.saturating_sub(kept));

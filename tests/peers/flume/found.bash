@@ -1,0 +1,31 @@
+# What both launchers need, for whoever sources it: `here`, `cache`, `say`, `need` and `class_path`.
+here=$(dirname "$(readlink -f "$0")")
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/flume
+
+say() { printf '%s: %s\n' "tests/peers/flume/${0##*/}" "$*" >&2; }
+
+need() {
+    local program=$1 package=$2
+    command -v "$program" >/dev/null && return
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    say "installing $package"
+    "${as_root[@]}" apt-get install -qq -y "$package" >/dev/null 2>&1 ||
+        { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -qq -y "$package"; } >/dev/null 2>&1 || true
+    command -v "$program" >/dev/null || { say "$program is missing (Debian package $package)"; exit 69; }
+}
+
+# Asked for again when the list of artifacts has changed, or when the jars are no longer there.
+class_path() {
+    local file=$cache/class-path
+    if [ ! -s "$file" ] || [ "$here/pom.xml" -nt "$file" ] || ! [ -e "$(cut -d: -f1 "$file")" ]; then
+        need mvn maven
+        say "asking Maven for the class path, once"
+        # Beside a copy, because Maven leaves things there. Under a name of its own: several may ask at once.
+        mkdir -p "$cache/maven"
+        cp "$here/pom.xml" "$cache/maven/pom.xml"
+        mvn -B -q -f "$cache/maven/pom.xml" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
+            { say "Maven did not find Flume; without a network it cannot the first time"; exit 69; }
+        mv "$file.$$" "$file"
+    fi
+}
