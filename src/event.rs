@@ -16,7 +16,7 @@ pub use build::BatchBuilder;
 pub(crate) use build::{Entries, Name, put_bytes, put_long};
 pub use decode::DecodeError;
 
-use self::decode::Cursor;
+pub(crate) use self::decode::Cursor;
 use bytes::Bytes;
 use std::borrow::Cow;
 
