@@ -87,7 +87,8 @@ impl Putter {
 /// How many of two stages were killed; the other has ended as one that lost its neighbour.
 fn kills_in(ended: &Ended) -> u64 {
     for stage in [0, 1] {
-        // 2: a stage that was just about to say where it is found nobody there.
+        // 2: a stage that was just about to say where it is found nobody there, and a stream with its end, as in
+        // a recording.
         let nobody = ended.stderr(stage).contains("cannot accept batches from");
         let early = stage == 1 && ended.status(1) == 2 && nobody;
         let expected = early || [0, 1, 75, -9].contains(&ended.status(stage));

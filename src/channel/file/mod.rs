@@ -34,7 +34,7 @@
 //!
 //! Layers, each knowing only those before it: `rigged` (for tests), `shm` and `disk`, `index` and `segment`,
 //! `place`, `mount`, `numbers` and `table`, `accept`, `spare` and `recover`, `registry` and `lane`, `put` and
-//! `take`, this.
+//! `take`, this with `config`, `keep` and `ticket`.
 
 mod accept;
 mod again;
