@@ -143,7 +143,7 @@ impl Service {
         let mut client = Client {
             service: self,
             to,
-            peer: &peer,
+            peer: peer.as_str().into(),
             answers: Answers::new(socket.clone(), self.is_deflated),
             shape: None,
         };
@@ -221,7 +221,7 @@ impl Source for Inflated<Socket> {
 struct Client<'a> {
     service: &'a Service,
     to: &'a Arc<ChannelProcessor>,
-    peer: &'a str,
+    peer: Arc<str>,
     answers: Arc<Answers>,
     /// Of the client's protocol, once the two have shaken hands.
     shape: Option<Shape>,
@@ -384,7 +384,7 @@ impl Client<'_> {
                 return Err(error.to_string());
             }
         };
-        let (answers, to, peer) = (self.answers.clone(), self.to.clone(), self.peer.to_string());
+        let (answers, to, peer) = (self.answers.clone(), self.to.clone(), self.peer.clone());
         receipt.then(move |outcome| {
             let status = note(&outcome, events, is_single, &to, &peer);
             answers.settle(&owed, &Answer::Status(status));

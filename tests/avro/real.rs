@@ -36,6 +36,7 @@ fn is_there() -> bool {
 /// The client with these options, in the directory of the pipeline that takes what it sends.
 fn client(taker: &Running, options: &str) -> Pipe {
     let program = peer("client");
+    // Of two ledgers the last counts.
     Pipe::foreign(&format!("exec {} --ledger ledger {options}", program.display()))
         .dir(&taker.path(""))
         .patience(Duration::from_secs(120))
@@ -177,5 +178,36 @@ fn nothing_acknowledged_is_lost_when_one_of_two_sources_is_killed() {
     arrived.dedup();
     let acknowledged = ledger(&second.path("ledger"));
     assert_eq!(acknowledged.len(), 20_000);
+    assert_eq!(arrived, acknowledged);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_all_stages_are_killed_and_started_again() {
+    if !is_there() {
+        return;
+    }
+    let taker = collector("").start();
+    let port = port(&taker, 0);
+    let directory = tempfile::tempdir().unwrap();
+    let options = format!(
+        "--hosts 127.0.0.1:{port} --retry 200 --events 30000 --batch 50 --ledger {}",
+        directory.path().join("ledger").display()
+    );
+    let client = client(&taker, &options).start();
+    taker.wait_count(0, "EventAcceptedCount", 500);
+    taker.kill_all(Signal::KILL);
+    let dead = taker.wait().expect_status([-9, -9, -9]);
+    // On the same port, behind the same channel.
+    let again = Pipe::new(&format!("source avro --port {port} --summary json"))
+        .then("channel file spool")
+        .then("sink file_roll --directory out")
+        .dir(&dead.path(""))
+        .start();
+    client.wait().expect_status([0]);
+    let ended = stopped(again);
+    let mut arrived = lines_of(&ended);
+    arrived.dedup();
+    let acknowledged = ledger(&directory.path().join("ledger"));
+    assert_eq!(acknowledged.len(), 30_000);
     assert_eq!(arrived, acknowledged);
 }

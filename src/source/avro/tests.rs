@@ -457,7 +457,7 @@ fn who_speaks_otherwise_is_named() {
         let client = Client {
             service: &service,
             to: &bench.to,
-            peer: "peer",
+            peer: "peer".into(),
             answers: Answers::new(socket.clone(), is_deflated),
             shape: None,
         };
