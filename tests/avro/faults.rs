@@ -212,7 +212,11 @@ fn five_thousand_idle_connections_take_less_than_100_mib() {
         assert_eq!(caller.call(&[&body]), Some(OK));
     }
     let memory = resident(&running);
-    println!("{CONNECTIONS} connections: {memory} bytes, {:?}", began.elapsed());
+    let _ = writeln!(
+        std::io::stderr(),
+        "{CONNECTIONS} connections: {memory} bytes, {:?}",
+        began.elapsed()
+    );
     assert!(memory < 100 << 20, "{memory} bytes");
     running.kill(0, Signal::TERM);
     running.wait().expect_status([0, 0]);

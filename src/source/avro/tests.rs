@@ -4,7 +4,10 @@ use super::*;
 use crate::ack::Refusal;
 use crate::component::{Spec, made};
 use crate::event::{BatchBuilder, Event};
+use crate::link::queue::queue;
 use crate::link::testing::Collect;
+use crate::link::{Inlet, Next, Wait, Window};
+use crate::metrics::{Counters, Kind};
 use crate::rpc::avro::handshake::Greeting;
 use crate::rpc::avro::pack::put_pack;
 use crate::rpc::avro::protocol::TEXT;
@@ -25,12 +28,17 @@ struct Bench {
 }
 
 fn start(words: &[&str], collect: Collect) -> Bench {
+    let processor = collect.processor("source avro");
+    start_before(words, collect, processor)
+}
+
+/// In front of something else than what it collects.
+fn start_before(words: &[&str], collect: Collect, (to, stop): (Arc<ChannelProcessor>, Stop)) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let mut all = vec!["--listen".to_string(), format!("unix:{}", path.display())];
     all.extend(words.iter().map(|word| word.to_string()));
     let mut source = SPEC.from_flags(&all).unwrap();
-    let (to, stop) = collect.processor("source avro");
     source.start(&to).unwrap();
     Bench {
         source,
@@ -211,6 +219,56 @@ fn threads_bound_the_calls_of_all_connections() {
     bench.collect.wait_for(2);
     bench.collect.settle_all(Outcome::Accepted);
     assert_eq!(two.answer(), Some((1, Some(OK))));
+}
+
+#[test]
+fn call_that_finds_no_room_is_answered_with_failed_and_leaves_nothing_behind() {
+    let stop = Stop::new(Duration::from_secs(5)).unwrap();
+    let window = Window {
+        batches: 1,
+        ..Window::default()
+    };
+    let (outlet, mut inlet) = queue(window, &stop);
+    let counters = Arc::new(Counters::new(Kind::Source, "source avro"));
+    let to = Arc::new(ChannelProcessor::new(
+        Vec::new(),
+        Arc::new(outlet),
+        counters,
+        &stop,
+    ));
+    let bench = start_before(&["--max-wait", "100ms"], Collect::default(), (to, stop));
+    // The first fills the room, the second waits for it, and the others can only wait for the second.
+    let mut first = bench.caller();
+    first.send(&batch(&["1"]));
+    let Next::Delivery(one) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    let mut second = bench.caller();
+    second.send(&batch(&["2"]));
+    let mut others = [bench.caller(), bench.caller()];
+    while bench.count(Count::AppendBatchReceived) < 2 {
+        std::thread::yield_now();
+    }
+    for other in &mut others {
+        assert_eq!(other.call(&batch(&["other"])), FAILED);
+    }
+    one.accept();
+    let Next::Delivery(two) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    assert_eq!(two.batch.encoded(), batch(&["2"]).encoded());
+    two.accept();
+    assert_eq!(first.answer(), Some((1, Some(OK))));
+    assert_eq!(second.answer(), Some((1, Some(OK))));
+    // Who comes again is served.
+    let serial = others[0].send(&batch(&["3"]));
+    let Next::Delivery(three) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    assert_eq!(three.batch.encoded(), batch(&["3"]).encoded());
+    three.accept();
+    assert_eq!(others[0].answer(), Some((serial, Some(OK))));
+    assert_eq!(bench.count(Count::ChannelWriteFail), 2);
 }
 
 #[test]
@@ -452,7 +510,9 @@ fn who_speaks_otherwise_is_named() {
             is_deflated,
             rules: None,
             clients: Clients::default(),
+            max_wait: Duration::ZERO,
             permits: Permits::new(0),
+            entrance: Permits::new(1),
         };
         let client = Client {
             service: &service,
@@ -460,6 +520,7 @@ fn who_speaks_otherwise_is_named() {
             peer: "peer".into(),
             answers: Answers::new(socket.clone(), is_deflated),
             shape: None,
+            holds: false,
         };
         client.expect_avro(first).err().unwrap_or_default()
     };
