@@ -387,8 +387,8 @@ impl Client<'_> {
             .permit(&self.service.permits, deadline)
             .and_then(|permit| Some((permit, self.permit(&self.service.entrance, deadline)?)));
         let Some((permit, entrance)) = permits else {
-            self.answers.settle(&owed, &failed);
             self.give_up();
+            self.answers.settle(&owed, &failed);
             return Ok(());
         };
         let events = u64::from(batch.len());
