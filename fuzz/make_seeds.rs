@@ -66,6 +66,7 @@ fn avro() -> io::Result<()> {
         client_hash: [7; 16],
         client_protocol: Some(TEXT),
         server_hash: [7; 16],
+        asks_order: true,
     };
     for (name, request) in [("usual", greeting), ("shown", shown)] {
         let mut bytes = Vec::new();

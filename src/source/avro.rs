@@ -159,6 +159,7 @@ impl Service {
             answers: Answers::new(socket.clone(), self.is_deflated),
             shape: None,
             holds: false,
+            keeps_order: false,
         };
         let limits = Limits::default();
         let ended = match self.is_deflated {
@@ -240,6 +241,8 @@ struct Client<'a> {
     shape: Option<Shape>,
     /// Something of it was handed on and may be held back.
     holds: bool,
+    /// It was promised that its calls are taken in their order.
+    keeps_order: bool,
 }
 
 impl Client<'_> {
@@ -357,6 +360,7 @@ impl Client<'_> {
         match self.service.clients.greet(&request) {
             Ok((response, shape)) => {
                 self.shape = shape;
+                self.keeps_order = response.keeps_order;
                 Ok((response, at))
             }
             Err(error) => {
@@ -389,7 +393,10 @@ impl Client<'_> {
         let Some((permit, entrance)) = permits else {
             self.give_up();
             self.answers.settle(&owed, &failed);
-            return Ok(());
+            return match self.keeps_order {
+                true => Err("its calls have an order, and what follows one that failed is not taken".into()),
+                false => Ok(()),
+            };
         };
         let events = u64::from(batch.len());
         let sent = match is_single {

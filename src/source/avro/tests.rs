@@ -218,12 +218,15 @@ fn call_that_finds_no_room_is_answered_with_failed_and_leaves_nothing_behind() {
     let mut second = bench.caller();
     second.send(&batch(&["2"]));
     let mut others = [bench.caller(), bench.caller()];
+    others[1].greeting = Greeting::asking_order();
     while bench.count(Count::AppendBatchReceived) < 2 {
         std::thread::yield_now();
     }
     for other in &mut others {
         assert_eq!(other.call(&batch(&["other"])), FAILED);
     }
+    // What follows on a connection with an order must not pass what failed.
+    assert_eq!(others[1].answer(), None);
     one.accept();
     let Next::Delivery(two) = inlet.next(Wait::Forever).unwrap() else {
         panic!()
@@ -378,6 +381,7 @@ fn who_speaks_otherwise_is_named() {
             answers: Answers::new(socket.clone(), is_deflated),
             shape: None,
             holds: false,
+            keeps_order: false,
         };
         client.expect_avro(first).err().unwrap_or_default()
     };
