@@ -1918,7 +1918,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__avro)
-            opts="-q -h --bind --port --listen --threads --max-in-flight --compression-type --ip-filter --ip-filter-rules --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --bind --port --listen --threads --max-in-flight --max-wait --compression-type --ip-filter --ip-filter-rules --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1941,6 +1941,10 @@ _flume() {
                     return 0
                     ;;
                 --max-in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

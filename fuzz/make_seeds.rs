@@ -2,6 +2,8 @@
 //! Run in this directory: `cargo run --example make_seeds`.
 
 use flume::event::{Batch, BatchBuilder, Event};
+use flume::rpc::avro::protocol::TEXT;
+use flume::rpc::avro::{Answer, Deflate, HandshakeRequest, HandshakeResponse, RequestPack, Status};
 use flume::wire::{self, Compression, End, FrameHeader, Hello, Kind};
 use std::fs;
 use std::io;
@@ -40,7 +42,42 @@ fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::write(folder.join(name), bytes)
 }
 
+/// A connection of Avro RPC: a call with the handshake, one without, a ping; and what a server says to the first.
+fn avro() -> io::Result<()> {
+    let greeting = HandshakeRequest::usual();
+    let calls = [
+        RequestPack::append_batch(1, Some(&greeting), &batch(0, "one")),
+        RequestPack::append(2, None, &Batch::single(&Event::new("x").with_header("a", "b"))),
+        RequestPack::ping(3, None),
+    ];
+    let stream: Vec<u8> = calls.iter().flat_map(|call| call.parts().concat()).collect();
+    write("avro_pack", "calls", &stream)?;
+    let (mut deflate, mut packed) = (Deflate::new(6), Vec::new());
+    deflate.put(&stream, &mut packed)?;
+    deflate.flush(&mut packed)?;
+    write("avro_pack", "deflated", &packed)?;
+    let mut answers = Vec::new();
+    let ok = Answer::Status(Status::Ok);
+    Answer::put(Some(&ok), 1, Some(&HandshakeResponse::BOTH), &mut answers);
+    write("avro_handshake", "answer", &answers[12..])?;
+    Answer::put(Some(&Answer::Error("why".into())), 2, None, &mut answers);
+    write("avro_pack", "answers", &answers)?;
+    let shown = HandshakeRequest {
+        client_hash: [7; 16],
+        client_protocol: Some(TEXT),
+        server_hash: [7; 16],
+        asks_order: true,
+    };
+    for (name, request) in [("usual", greeting), ("shown", shown)] {
+        let mut bytes = Vec::new();
+        request.put(&mut bytes);
+        write("avro_handshake", name, &bytes)?;
+    }
+    write("avro_handshake", "text", TEXT.as_bytes())
+}
+
 fn main() -> io::Result<()> {
+    avro()?;
     let mut streams = Vec::new();
     for (name, compression) in [
         ("plain", Compression::None),

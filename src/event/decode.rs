@@ -244,6 +244,36 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// Step over an event as Java writes almost all: short lengths, and no headers or one block of them without its
+    /// size. False for any other, good or bad, and then nothing has moved.
+    // Apart from `usual_event`, which is inlined into many loops that meet no such event.
+    #[inline(always)]
+    pub(crate) fn step_over_unsized(&mut self) -> bool {
+        let mut at = self.at;
+        let stepped = (|| {
+            let entries = usize::from(*self.bytes.get(at)?);
+            at += 1;
+            if entries != 0 {
+                if entries & 1 != 0 || entries >= 0x80 {
+                    return None;
+                }
+                for _ in 0..entries {
+                    // Twice the number of entries: a name, a value.
+                    self.usual_bytes(&mut at)?;
+                }
+                if *self.bytes.get(at)? != 0 {
+                    return None;
+                }
+                at += 1;
+            }
+            self.usual_bytes(&mut at).map(drop)
+        })();
+        if stepped.is_some() {
+            self.at = at;
+        }
+        stepped.is_some()
+    }
+
     #[cold]
     pub(super) fn any_event(&mut self, deep: bool) -> Result<EventRef<'a>, DecodeError> {
         let start = self.at;

@@ -65,6 +65,31 @@ proptest! {
     }
 
     #[test]
+    fn step_over_what_java_writes_goes_as_far_as_the_long_way(
+        given in any_event(),
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut bytes = foreign(&given);
+        if given.headers.len() < 2 {
+            let mut cursor = Cursor { bytes: &bytes, at: 0 };
+            prop_assert!(cursor.step_over_unsized() && cursor.at == bytes.len());
+        }
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let (mut short, mut long) = (Cursor { bytes: &bytes, at: 0 }, Cursor { bytes: &bytes, at: 0 });
+        let found = long.any_event(true);
+        match short.step_over_unsized() {
+            false => prop_assert_eq!(short.at, 0),
+            true => {
+                prop_assert!(found.is_ok());
+                prop_assert_eq!(short.at, long.at);
+            }
+        }
+    }
+
+    #[test]
     fn usual_events_are_read_the_short_way(given in any_event()) {
         let bytes = Batch::single(&given).encoded().to_vec();
         let mut cursor = Cursor { bytes: &bytes, at: 0 };

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Bytes that the path of a Unix socket may have (`sun_path` less its closing zero).
 const UNIX_PATH_LIMIT: usize = 107;
 
+/// Connections that the system keeps until they are accepted (Flume's number).
+const BACKLOG: i32 = 1024;
+
 /// Where a stream of frames comes from or goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
@@ -96,7 +99,11 @@ impl Address {
     /// Listen. An error says who or what is in the way.
     pub fn listen(&self) -> io::Result<Listener> {
         match self {
-            Address::Tcp(host, port) => TcpListener::bind((host.as_str(), *port)).map(Listener::Tcp),
+            Address::Tcp(host, port) => TcpListener::bind((host.as_str(), *port)).and_then(|listener| {
+                // Once more, with more than the 128 of the standard library: whoever finds it full waits a second.
+                rustix::net::listen(&listener, BACKLOG)?;
+                Ok(Listener::Tcp(listener))
+            }),
             Address::Unix(path) => {
                 remove_dead_socket(path);
                 UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.clone()))

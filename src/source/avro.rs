@@ -25,8 +25,9 @@ use crate::rpc::avro::{
 use crate::rpc::stranger;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::value::Millis;
 use crate::wire::Input;
-use answers::{Answers, Owed, Permits};
+use answers::{Answers, Owed, Permit, Permits};
 use rustix::event::PollFlags;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -52,6 +53,10 @@ pub struct Avro {
     #[arg(long, id = "max-in-flight", default_value = "32", value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=4096))]
     max_in_flight: u32,
+    /// How long a call may wait until its events can be handed on; then it is answered with FAILED, and its client
+    /// comes again. It should be less than the request-timeout of clients, who come again without waiting for that.
+    #[arg(long, id = "max-wait", default_value = "10s", value_name = "TIME")]
+    max_wait: Millis,
     /// How connections are compressed, which their clients must be told, too.
     #[arg(long, id = "compression-type", default_value = "none", value_name = "HOW", ignore_case = true,
           value_parser = words(&["none", "deflate"]))]
@@ -102,7 +107,9 @@ impl EventDrivenSource for Avro {
             is_deflated: self.compression_type.eq_ignore_ascii_case("deflate"),
             rules: self.rules().map_err(StageError::Usage)?,
             clients: Clients::default(),
+            max_wait: self.max_wait.0,
             permits: Permits::new(self.threads),
+            entrance: Permits::new(1),
         };
         let listener = address
             .listen()
@@ -127,7 +134,12 @@ struct Service {
     is_deflated: bool,
     rules: Option<IpRules>,
     clients: Clients,
+    max_wait: Duration,
+    /// `threads`
     permits: Arc<Permits>,
+    /// One at a time waits for room behind the source: the others wait here, where they can give up. Else each client
+    /// that lost its patience would leave one more copy of its events behind.
+    entrance: Arc<Permits>,
 }
 
 impl Service {
@@ -143,9 +155,11 @@ impl Service {
         let mut client = Client {
             service: self,
             to,
-            peer: &peer,
+            peer: peer.as_str().into(),
             answers: Answers::new(socket.clone(), self.is_deflated),
             shape: None,
+            holds: false,
+            keeps_order: false,
         };
         let limits = Limits::default();
         let ended = match self.is_deflated {
@@ -221,10 +235,14 @@ impl Source for Inflated<Socket> {
 struct Client<'a> {
     service: &'a Service,
     to: &'a Arc<ChannelProcessor>,
-    peer: &'a str,
+    peer: Arc<str>,
     answers: Arc<Answers>,
     /// Of the client's protocol, once the two have shaken hands.
     shape: Option<Shape>,
+    /// Something of it was handed on and may be held back.
+    holds: bool,
+    /// It was promised that its calls are taken in their order.
+    keeps_order: bool,
 }
 
 impl Client<'_> {
@@ -274,8 +292,9 @@ impl Client<'_> {
         }
     }
 
-    fn hand_on_all(&self) {
-        if self.to.flush().is_err() {
+    /// Only what is its own: whoever waits for room holds up everybody who flushes.
+    fn hand_on_all(&mut self) {
+        if std::mem::take(&mut self.holds) && self.to.flush().is_err() {
             // Nothing more can be handed on: the source ends and says why.
             self.to.stop().stop();
         }
@@ -341,6 +360,7 @@ impl Client<'_> {
         match self.service.clients.greet(&request) {
             Ok((response, shape)) => {
                 self.shape = shape;
+                self.keeps_order = response.keeps_order;
                 Ok((response, at))
             }
             Err(error) => {
@@ -363,18 +383,28 @@ impl Client<'_> {
     }
 
     /// Hand on the events of a call; it is answered when they are settled.
-    fn hand_on(&self, owed: Owed, batch: Batch, is_single: bool) -> Result<(), String> {
+    fn hand_on(&mut self, owed: Owed, batch: Batch, is_single: bool) -> Result<(), String> {
         self.answers.begin();
         let failed = Answer::Status(Status::Failed);
-        let Some(permit) = self.service.permits.take(self.to) else {
+        let deadline = Instant::now() + self.service.max_wait;
+        let permits = self
+            .permit(&self.service.permits, deadline)
+            .and_then(|permit| Some((permit, self.permit(&self.service.entrance, deadline)?)));
+        let Some((permit, entrance)) = permits else {
+            self.give_up();
             self.answers.settle(&owed, &failed);
-            return Err(answers::GOING.into());
+            return match self.keeps_order {
+                true => Err("its calls have an order, and what follows one that failed is not taken".into()),
+                false => Ok(()),
+            };
         };
         let events = u64::from(batch.len());
         let sent = match is_single {
             true => self.to.process_append(batch),
             false => self.to.process(batch),
         };
+        drop(entrance);
+        self.holds = true;
         let receipt = match sent {
             Ok(receipt) => receipt,
             Err(error) => {
@@ -384,13 +414,33 @@ impl Client<'_> {
                 return Err(error.to_string());
             }
         };
-        let (answers, to, peer) = (self.answers.clone(), self.to.clone(), self.peer.to_string());
+        let (answers, to, peer) = (self.answers.clone(), self.to.clone(), self.peer.clone());
         receipt.then(move |outcome| {
             let status = note(&outcome, events, is_single, &to, &peer);
             answers.settle(&owed, &Answer::Status(status));
             drop(permit);
         });
         Ok(())
+    }
+
+    fn permit(&mut self, permits: &Arc<Permits>, deadline: Instant) -> Option<Permit> {
+        if let Some(permit) = permits.take_now() {
+            return Some(permit);
+        }
+        self.hand_on_all();
+        permits.take_by(deadline, self.to)
+    }
+
+    fn give_up(&self) {
+        self.to.counters().add(Count::ChannelWriteFail, 1);
+        let time = self.service.max_wait.as_secs_f64();
+        let why = match self.to.stop().is_stopping() {
+            true => answers::GOING.to_string(),
+            false => format!(
+                "nothing could be handed on for {time} s (--max-wait): a call is answered with FAILED"
+            ),
+        };
+        say::warn(self.to.counters().name(), format!("{}: {why}", self.peer));
     }
 }
 

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How long to wait after a connection could not be accepted: the table of descriptors may be full.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// Descriptors that a process has beside its connections.
+const OTHER_DESCRIPTORS: u64 = 64;
+
 /// Bytes that are read at once of a connection that is given up.
 const UNREAD: usize = 64 << 10;
 
@@ -133,6 +136,7 @@ impl Server {
         rustix::io::ioctl_fionbio(&listener, true).map_err(|error| failed(error.into()))?;
         let open = Arc::new(Open::default());
         let most = connections.max_connections;
+        make_room(most, to.counters().name());
         let (shared, own_open, serve) = (to.clone(), open.clone(), Arc::new(serve) as Arc<Serve>);
         let thread = std::thread::Builder::new()
             .name("flume-accept".into())
@@ -154,6 +158,26 @@ impl Server {
         while *count > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             count = self.open.wait(count, Duration::from_millis(100));
         }
+    }
+}
+
+/// Have the system let this process hold so many connections open, as far as it allows it.
+fn make_room(connections: u32, name: &str) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = u64::from(connections) + OTHER_DESCRIPTORS;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    let raised = setrlimit(Resource::Nofile, limit);
+    if raised.is_err() || limit.current < Some(wanted) {
+        say::warn(
+            name,
+            format!(
+                "{connections} connections (--max-connections) are more than the system lets this process have (ulimit -n)"
+            ),
+        );
     }
 }
 

@@ -99,20 +99,33 @@ impl Running {
         self
     }
 
+    /// What a stage has said on standard error so far.
+    pub fn said(&self, stage: usize) -> String {
+        String::from_utf8_lossy(&self.processes[stage].errors.bytes()).into_owned()
+    }
+
     /// Wait until everything that a stage has sent is accepted, as its counters say.
     pub fn wait_settled(&self, stage: usize) -> &Running {
-        let is_settled = |said: &str| {
-            let lines: Vec<_> = said
-                .lines()
-                .filter(|line| line.contains(": unaccepted "))
-                .collect();
-            lines
-                .last()
-                .is_some_and(|line| line.contains(": unaccepted 0 events"))
-        };
-        while !is_settled(&String::from_utf8_lossy(&self.processes[stage].errors.bytes())) {
+        self.wait_counters(stage, |said| {
+            let last = said.lines().rfind(|line| line.contains(": unaccepted "));
+            last.is_some_and(|line| line.contains(": unaccepted 0 events"))
+        })
+    }
+
+    /// Wait until a counter of a stage, by Flume's name, has come so far.
+    pub fn wait_count(&self, stage: usize, counter: &str, least: u64) -> &Running {
+        let name = format!(" {counter}=");
+        self.wait_counters(stage, |said| {
+            let value = said.rsplit_once(&name).map(|(_, rest)| rest);
+            let digits = value.and_then(|rest| rest.split(' ').next());
+            digits.is_some_and(|digits| digits.parse::<u64>().is_ok_and(|value| value >= least))
+        })
+    }
+
+    fn wait_counters(&self, stage: usize, done: impl Fn(&str) -> bool) -> &Running {
+        while !done(&self.said(stage)) {
             if Instant::now() > self.deadline {
-                panic!("stage {stage} still waits for acceptances\n{}", self.told());
+                panic!("stage {stage} has not come so far\n{}", self.told());
             }
             self.kill(stage, Signal::USR1);
             // What it answers is looked at in the next round.

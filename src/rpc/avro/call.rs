@@ -100,7 +100,9 @@ fn events(cursor: &mut Cursor<'_>) -> Result<(u32, Vec<Range<usize>>), CallError
         total = sum;
         let start = cursor.at;
         for _ in 0..fresh {
-            cursor.event(true)?;
+            if !cursor.step_over_unsized() {
+                cursor.event(true)?;
+            }
         }
         if size.is_some_and(|size| u64::try_from(size).ok() != Some((cursor.at - start) as u64)) {
             return Err(DecodeError::BlockSize { at }.into());

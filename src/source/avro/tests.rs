@@ -1,14 +1,18 @@
 //! One connection at a time over a Unix socket, with what clients send in bytes.
 
+mod handshakes;
+
 use super::*;
 use crate::ack::Refusal;
 use crate::component::{Spec, made};
 use crate::event::{BatchBuilder, Event};
+use crate::link::queue::queue;
 use crate::link::testing::Collect;
+use crate::link::{Inlet, Next, Wait, Window};
+use crate::metrics::{Counters, Kind};
 use crate::rpc::avro::handshake::Greeting;
 use crate::rpc::avro::pack::put_pack;
-use crate::rpc::avro::protocol::TEXT;
-use crate::rpc::avro::{Deflate, HandshakeRequest, Reply, RequestPack};
+use crate::rpc::avro::{Deflate, Reply, RequestPack};
 use crate::stop::Stop;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -25,12 +29,17 @@ struct Bench {
 }
 
 fn start(words: &[&str], collect: Collect) -> Bench {
+    let processor = collect.processor("source avro");
+    start_before(words, collect, processor)
+}
+
+/// In front of something else than what it collects.
+fn start_before(words: &[&str], collect: Collect, (to, stop): (Arc<ChannelProcessor>, Stop)) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let mut all = vec!["--listen".to_string(), format!("unix:{}", path.display())];
     all.extend(words.iter().map(|word| word.to_string()));
     let mut source = SPEC.from_flags(&all).unwrap();
-    let (to, stop) = collect.processor("source avro");
     source.start(&to).unwrap();
     Bench {
         source,
@@ -136,35 +145,6 @@ fn error(answer: Answer) -> String {
 }
 
 #[test]
-fn first_call_of_java_is_answered_to_the_byte() {
-    let bench = start(&[], Collect::accepting());
-    let mut client = bench.connect();
-    let greeting = HandshakeRequest::usual();
-    for (serial, greeting, expected) in [
-        (
-            1,
-            Some(&greeting),
-            &b"\0\0\0\x01\0\0\0\x01\0\0\0\x07\0\0\0\0\0\0\0"[..],
-        ),
-        (2, None, &b"\0\0\0\x02\0\0\0\x01\0\0\0\x03\0\0\0"[..]),
-    ] {
-        let event = Batch::single(&Event::new("x").with_header("a", "b"));
-        let pack = RequestPack::append(serial, greeting, &event);
-        client.write_all(&pack.parts().concat()).unwrap();
-        let mut answer = vec![0; expected.len()];
-        client.read_exact(&mut answer).unwrap();
-        assert_eq!(answer, expected);
-    }
-    assert_eq!(
-        bench.collect.events(),
-        vec![Event::new("x").with_header("a", "b"); 2]
-    );
-    let counts = [Count::AppendReceived, Count::AppendAccepted, Count::EventAccepted];
-    assert_eq!(counts.map(|count| bench.count(count)), [2, 2, 2]);
-    assert_eq!(bench.count(Count::AppendBatchReceived), 0);
-}
-
-#[test]
 fn ok_comes_only_after_acceptance() {
     let bench = start(&[], Collect::holding());
     let mut caller = bench.caller();
@@ -214,6 +194,59 @@ fn threads_bound_the_calls_of_all_connections() {
 }
 
 #[test]
+fn call_that_finds_no_room_is_answered_with_failed_and_leaves_nothing_behind() {
+    let stop = Stop::new(Duration::from_secs(5)).unwrap();
+    let window = Window {
+        batches: 1,
+        ..Window::default()
+    };
+    let (outlet, mut inlet) = queue(window, &stop);
+    let counters = Arc::new(Counters::new(Kind::Source, "source avro"));
+    let to = Arc::new(ChannelProcessor::new(
+        Vec::new(),
+        Arc::new(outlet),
+        counters,
+        &stop,
+    ));
+    let bench = start_before(&["--max-wait", "100ms"], Collect::default(), (to, stop));
+    // The first fills the room, the second waits for it, and the others can only wait for the second.
+    let mut first = bench.caller();
+    first.send(&batch(&["1"]));
+    let Next::Delivery(one) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    let mut second = bench.caller();
+    second.send(&batch(&["2"]));
+    let mut others = [bench.caller(), bench.caller()];
+    others[1].greeting = Greeting::asking_order();
+    while bench.count(Count::AppendBatchReceived) < 2 {
+        std::thread::yield_now();
+    }
+    for other in &mut others {
+        assert_eq!(other.call(&batch(&["other"])), FAILED);
+    }
+    // What follows on a connection with an order must not pass what failed.
+    assert_eq!(others[1].answer(), None);
+    one.accept();
+    let Next::Delivery(two) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    assert_eq!(two.batch.encoded(), batch(&["2"]).encoded());
+    two.accept();
+    assert_eq!(first.answer(), Some((1, Some(OK))));
+    assert_eq!(second.answer(), Some((1, Some(OK))));
+    // Who comes again is served.
+    let serial = others[0].send(&batch(&["3"]));
+    let Next::Delivery(three) = inlet.next(Wait::Forever).unwrap() else {
+        panic!()
+    };
+    assert_eq!(three.batch.encoded(), batch(&["3"]).encoded());
+    three.accept();
+    assert_eq!(others[0].answer(), Some((serial, Some(OK))));
+    assert_eq!(bench.count(Count::ChannelWriteFail), 2);
+}
+
+#[test]
 fn refused_call_is_answered_with_failed_and_the_connection_goes_on() {
     let bench = start(&[], Collect::answering(Outcome::Refused(Refusal::retry("full"))));
     let mut caller = bench.caller();
@@ -227,121 +260,6 @@ fn refused_call_is_answered_with_failed_and_the_connection_goes_on() {
 fn call_without_events_is_answered_with_ok() {
     let bench = start(&[], Collect::holding());
     assert_eq!(bench.caller().call(&Batch::default()), OK);
-}
-
-#[test]
-fn ping_is_answered_with_the_handshake_or_with_nothing() {
-    let bench = start(&[], Collect::accepting());
-    let mut caller = bench.caller();
-    for serial in [1, 2] {
-        let pack = RequestPack::ping(serial, caller.greeting.request().as_ref());
-        caller.socket.write_all(&pack.parts().concat()).unwrap();
-        assert_eq!(caller.answer(), Some((serial, None)));
-    }
-    assert_eq!(caller.greeting.request(), None);
-}
-
-#[test]
-fn client_that_is_not_known_shows_its_protocol_and_calls_again() {
-    let bench = start(&[], Collect::accepting());
-    let (mut hello, mut caller) = (Vec::new(), bench.caller());
-    let call = |request: &HandshakeRequest<'_>, hello: &mut Vec<u8>| {
-        hello.clear();
-        put_pack(hello, 9, |to| {
-            request.put(to);
-            to.extend_from_slice(b"\0\x0cappend\0\x02x");
-        });
-    };
-    let mut request = HandshakeRequest {
-        client_hash: [7; 16],
-        client_protocol: None,
-        server_hash: [7; 16],
-        asks_order: false,
-    };
-    call(&request, &mut hello);
-    caller.socket.write_all(&hello).unwrap();
-    let Got::Pack(none) = caller.reader.next().unwrap() else {
-        panic!()
-    };
-    let reply = Reply::decode(&none.payload, true).unwrap();
-    let handshake = reply.handshake.unwrap();
-    assert_eq!((handshake.matches, reply.answer), (Match::None, None));
-    assert_eq!(handshake.server_protocol.as_deref(), Some(TEXT));
-    assert!(bench.collect.bodies().is_empty());
-    request.client_protocol = Some(TEXT);
-    call(&request, &mut hello);
-    caller.socket.write_all(&hello).unwrap();
-    let Got::Pack(client) = caller.reader.next().unwrap() else {
-        panic!()
-    };
-    let reply = Reply::decode(&client.payload, true).unwrap();
-    assert_eq!(
-        (reply.handshake.unwrap().matches, reply.answer),
-        (Match::Client, Some(OK))
-    );
-    assert_eq!(bench.collect.bodies(), ["x"]);
-    // From now on there is no handshake on this connection, and the next one knows the hash.
-    caller.greeting.heard(&HandshakeResponse::BOTH).unwrap();
-    assert_eq!(caller.call(&batch(&["y"])), OK);
-    let mut other = bench.connect();
-    request.client_protocol = None;
-    call(&request, &mut hello);
-    other.write_all(&hello).unwrap();
-    let Got::Pack(known) = Caller::over(other).reader.next().unwrap() else {
-        panic!()
-    };
-    let reply = Reply::decode(&known.payload, true).unwrap();
-    assert_eq!(reply.handshake.unwrap().matches, Match::Client);
-}
-
-#[test]
-fn client_whose_events_have_another_encoding_is_told_and_let_go() {
-    let bench = start(&[], Collect::accepting());
-    let mut caller = bench.caller();
-    let text = TEXT.replace("\"body\"", "\"text\"");
-    let request = HandshakeRequest {
-        client_hash: [7; 16],
-        client_protocol: Some(&text),
-        server_hash: [7; 16],
-        asks_order: false,
-    };
-    let mut hello = Vec::new();
-    put_pack(&mut hello, 1, |to| {
-        request.put(to);
-        to.extend_from_slice(b"\0\x0cappend\0\x02x");
-    });
-    caller.socket.write_all(&hello).unwrap();
-    let why = error(caller.answer().unwrap().1.unwrap());
-    assert!(why.contains("does not fit"), "{why}");
-    assert_eq!(caller.answer(), None);
-    assert!(bench.collect.bodies().is_empty());
-}
-
-#[test]
-fn one_way_call_is_taken_and_gets_no_answer() {
-    let bench = start(&[], Collect::accepting());
-    let mut caller = bench.caller();
-    let text = TEXT.replace(
-        "\"request\":[{\"name\":\"event\",\"type\":\"AvroFlumeEvent\"}],\"response\":\"Status\"",
-        "\"request\":[{\"name\":\"event\",\"type\":\"AvroFlumeEvent\"}],\"response\":\"null\",\"one-way\":true",
-    );
-    assert_ne!(text, TEXT);
-    let request = HandshakeRequest {
-        client_hash: [8; 16],
-        client_protocol: Some(&text),
-        server_hash: [8; 16],
-        asks_order: false,
-    };
-    let mut calls = Vec::new();
-    put_pack(&mut calls, 1, |to| {
-        request.put(to);
-        to.extend_from_slice(b"\0\0");
-    });
-    put_pack(&mut calls, 2, |to| to.extend_from_slice(b"\0\x0cappend\0\x02x"));
-    caller.socket.write_all(&calls).unwrap();
-    assert_eq!(caller.answer(), Some((1, None)));
-    assert_eq!(caller.call(&batch(&["y"])), OK);
-    assert_eq!(bench.collect.bodies(), ["x", "y"]);
 }
 
 #[test]
@@ -452,14 +370,18 @@ fn who_speaks_otherwise_is_named() {
             is_deflated,
             rules: None,
             clients: Clients::default(),
+            max_wait: Duration::ZERO,
             permits: Permits::new(0),
+            entrance: Permits::new(1),
         };
         let client = Client {
             service: &service,
             to: &bench.to,
-            peer: "peer",
+            peer: "peer".into(),
             answers: Answers::new(socket.clone(), is_deflated),
             shape: None,
+            holds: false,
+            keeps_order: false,
         };
         client.expect_avro(first).err().unwrap_or_default()
     };
