@@ -1,5 +1,6 @@
 //! `source avro` as a program: with the real clients of Flume, and with those that no client should be.
 
+mod chains;
 mod faults;
 mod real;
 
@@ -28,8 +29,13 @@ fn port(running: &Running, stage: usize) -> u16 {
 
 /// Lines of all files of a `sink file_roll --directory out`, sorted.
 fn lines_of(ended: &Ended) -> Vec<String> {
+    lines_in(&ended.path("out"))
+}
+
+/// Lines of all files in this directory, sorted.
+fn lines_in(directory: &Path) -> Vec<String> {
     let mut lines = Vec::new();
-    for entry in std::fs::read_dir(ended.path("out")).unwrap() {
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let is_hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
         if !is_hidden {

@@ -10,14 +10,14 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-fn peer(name: &str) -> PathBuf {
+pub fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/peers/flume")
         .join(name)
 }
 
 /// The launchers can run; where they cannot, that is said.
-fn is_there() -> bool {
+pub fn is_there() -> bool {
     static PREPARED: OnceLock<Result<(), String>> = OnceLock::new();
     let prepared = PREPARED.get_or_init(|| {
         let output = Command::new(peer("client")).arg("--prepare").output();

@@ -29,6 +29,7 @@ public final class Client {
       "--headers COUNT         headers of an event: n1=v1 ... (1)",
       "--ledger FILE           append bodies that were acknowledged, after each call",
       "--retry MS              after a failure make a new client and call again; without it a failure ends all",
+      "--again true            make one batch and send it over and over: then the client itself costs least",
       "--property KEY=VALUE    another property of the client, such as compression-type=deflate");
 
   private final Properties properties = new Properties();
@@ -80,12 +81,18 @@ public final class Client {
     boolean done = true;
     long began = System.nanoTime();
     int acknowledged = 0;
+    boolean again = option("again", "false").equals("true");
+    List<String> bodies = new ArrayList<>();
+    List<Event> made = new ArrayList<>();
     while (acknowledged < events && done) {
-      List<String> bodies = new ArrayList<>();
-      while (bodies.size() < batch && acknowledged + bodies.size() < events) {
-        bodies.add(body(acknowledged + bodies.size()));
+      if (!again || made.isEmpty()) {
+        bodies = new ArrayList<>();
+        while (bodies.size() < batch && acknowledged + bodies.size() < events) {
+          bodies.add(body(acknowledged + bodies.size()));
+        }
+        made = made(bodies);
       }
-      done = deliver(bodies);
+      done = deliver(made);
       if (done) {
         note(bodies);
         acknowledged += bodies.size();
@@ -105,8 +112,7 @@ public final class Client {
     return body + new String(dots);
   }
 
-  /** Until it is acknowledged, or given up. */
-  private boolean deliver(List<String> bodies) throws InterruptedException {
+  private List<Event> made(List<String> bodies) {
     List<Event> events = new ArrayList<>();
     for (String body : bodies) {
       Map<String, String> headers = new HashMap<>();
@@ -115,6 +121,11 @@ public final class Client {
       }
       events.add(EventBuilder.withBody(body.getBytes(StandardCharsets.UTF_8), headers));
     }
+    return events;
+  }
+
+  /** Until it is acknowledged, or given up. */
+  private boolean deliver(List<Event> events) throws InterruptedException {
     while (true) {
       try {
         if (client == null) {

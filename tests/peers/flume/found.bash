@@ -1,6 +1,8 @@
-# What both launchers need, for whoever sources it: `here`, `cache`, `say`, `need` and `class_path`.
+# What both launchers need, for whoever sources it: `here`, `cache`, `say`, `need` and `class_path`. FLUME_PEER_VERSION is
+# the version of Flume.
 here=$(dirname "$(readlink -f "$0")")
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/flume
+version=${FLUME_PEER_VERSION:-1.11.0}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/flume-$version
 
 say() { printf '%s: %s\n' "tests/peers/flume/${0##*/}" "$*" >&2; }
 
@@ -20,12 +22,12 @@ class_path() {
     local file=$cache/class-path
     if [ ! -s "$file" ] || [ "$here/pom.xml" -nt "$file" ] || ! [ -e "$(cut -d: -f1 "$file")" ]; then
         need mvn maven
-        say "asking Maven for the class path, once"
+        say "asking Maven for the class path of $version, once"
         # Beside a copy, because Maven leaves things there. Under a name of its own: several may ask at once.
         mkdir -p "$cache/maven"
         cp "$here/pom.xml" "$cache/maven/pom.xml"
-        mvn -B -q -f "$cache/maven/pom.xml" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
-            { say "Maven did not find Flume; without a network it cannot the first time"; exit 69; }
+        mvn -B -q -f "$cache/maven/pom.xml" "-Dflume=$version" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
+            { say "Maven did not find Flume $version; without a network it cannot the first time"; exit 69; }
         mv "$file.$$" "$file"
     fi
 }
