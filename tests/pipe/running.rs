@@ -99,6 +99,19 @@ impl Running {
         self
     }
 
+    /// What a stage has said on standard error so far.
+    pub fn said(&self, stage: usize) -> String {
+        String::from_utf8_lossy(&self.processes[stage].errors.bytes()).into_owned()
+    }
+
+    /// The address that a stage says it listens on.
+    pub fn address(&self, stage: usize) -> String {
+        self.wait_for(stage, "listening on ");
+        let said = self.said(stage);
+        let address = said.split("listening on ").nth(1).unwrap();
+        address.split([',', '\n', ' ']).next().unwrap().to_string()
+    }
+
     /// Wait until everything that a stage has sent is accepted, as its counters say.
     pub fn wait_settled(&self, stage: usize) -> &Running {
         let is_settled = |said: &str| {
