@@ -100,6 +100,9 @@ _flume() {
             flume__subcmd__sink,null)
                 cmd="flume__subcmd__sink__subcmd__null"
                 ;;
+            flume__subcmd__sink,pipe)
+                cmd="flume__subcmd__sink__subcmd__pipe"
+                ;;
             flume__subcmd__sink,stream)
                 cmd="flume__subcmd__sink__subcmd__stream"
                 ;;
@@ -210,7 +213,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__channel__subcmd__file)
-            opts="-q -h --put --take --until-empty --sync --sync-take-always --fsync-per-transaction --fsync-interval --capacity --max-bytes --min-free --minimum-required-space --keep-alive --transaction-capacity --max-age --drop-expired --compress --segment-bytes --max-file-size --checkpoint-dir --data-dirs --status --check --list --repair --skip --rewind --yes --export --output --json --checkpoint-interval --use-dual-checkpoints --backup-checkpoint-dir --compress-backup-checkpoint --use-log-replay-v1 --use-fast-replay --checkpoint-on-close --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --put --take --until-empty --sync --sync-take-always --fsync-per-transaction --fsync-interval --capacity --max-bytes --min-free --minimum-required-space --keep-alive --transaction-capacity --max-age --drop-expired --compress --segment-bytes --max-file-size --checkpoint-dir --data-dirs --status --check --list --repair --skip --rewind --yes --export --output --json --checkpoint-interval --use-dual-checkpoints --backup-checkpoint-dir --compress-backup-checkpoint --use-log-replay-v1 --use-fast-replay --checkpoint-on-close --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,6 +347,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -380,7 +387,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__channel__subcmd__memory)
-            opts="-q -h --capacity --transaction-capacity --keep-alive --byte-capacity --byte-capacity-buffer-percentage --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --capacity --transaction-capacity --keep-alive --byte-capacity --byte-capacity-buffer-percentage --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -427,6 +434,10 @@ _flume() {
                     return 0
                     ;;
                 --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -480,7 +491,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__help)
-            opts="-h --help avro batch cat channel completions exec exit-status file file_roll help host intercept list logger memory netcat null regex regex_extractor regex_filter remove_header replay run search_replace send seq sink source static stdin stream stream-format timestamp uuid version"
+            opts="-h --help avro batch cat channel completions exec exit-status file file_roll help host intercept list logger memory netcat null pipe regex regex_extractor regex_filter remove_header replay run search_replace send seq sink source static stdin stream stream-format timestamp uuid version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,7 +519,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__batch)
-            opts="-q -h --size --bytes --timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --size --bytes --timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -550,6 +561,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -582,7 +597,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__host)
-            opts="-q -h --host-header --use-ip --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --host-header --use-ip --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -624,6 +639,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -656,7 +675,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__regex)
-            opts="-q -h --keep --drop --replace --header --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --keep --drop --replace --header --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -702,6 +721,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -734,7 +757,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__regex_extractor)
-            opts="-q -h --regex --serializers --serializer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --regex --serializers --serializer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -776,6 +799,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -808,7 +835,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__regex_filter)
-            opts="-q -h --regex --exclude-events --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --regex --exclude-events --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -846,6 +873,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -878,7 +909,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__remove_header)
-            opts="-q -h --with-name --from-list --from-list-separator --matching --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --with-name --from-list --from-list-separator --matching --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,6 +955,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -956,7 +991,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__search_replace)
-            opts="-q -h --search-pattern --replace-string --charset --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --search-pattern --replace-string --charset --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -998,6 +1033,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1030,7 +1069,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__static)
-            opts="-q -h --key --value --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --key --value --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1072,6 +1111,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1104,7 +1147,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__timestamp)
-            opts="-q -h --header-name --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --header-name --preserve-existing --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1142,6 +1185,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1174,7 +1221,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__intercept__subcmd__uuid)
-            opts="-q -h --header-name --preserve-existing --prefix --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --header-name --preserve-existing --prefix --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1213,6 +1260,10 @@ _flume() {
                     return 0
                     ;;
                 --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1266,7 +1317,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__replay)
-            opts="-q -h --from --count --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --from --count --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1304,6 +1355,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1336,7 +1391,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__run)
-            opts="-f -q -h --file --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-f -q -h --file --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1371,6 +1426,10 @@ _flume() {
                     return 0
                     ;;
                 --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1410,7 +1469,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__send)
-            opts="-P -H -p -F -R -q -h --rpcProps --host --port --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-P -H -p -F -R -q -h --rpcProps --host --port --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1482,6 +1541,58 @@ _flume() {
                     ;;
                 --compression-type)
                     COMPREPLY=($(compgen -W "none deflate lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compression-level)
@@ -1576,7 +1687,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__sink)
-            opts="-h --help avro file_roll logger null stream"
+            opts="-h --help avro file_roll logger null pipe stream"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1853,13 +1964,75 @@ _flume() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        flume__subcmd__sink__subcmd__stream)
-            opts="-q -h --connect-timeout --max-unaccepted --max-unaccepted-bytes --compression --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+        flume__subcmd__sink__subcmd__pipe)
+            opts="-q -h --reply-timeout --max-unaccepted --max-unaccepted-bytes --compression --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-unaccepted)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-unaccepted-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --rejected)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__sink__subcmd__stream)
+            opts="-q -h --mode --group --groups-file --connect-timeout --max-unaccepted --max-unaccepted-bytes --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mode)
+                    COMPREPLY=($(compgen -W "failover round-robin least-loaded fan-out" -- "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1874,6 +2047,62 @@ _flume() {
                     ;;
                 --compression)
                     COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-all-certs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --rejected)
@@ -1918,7 +2147,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__avro)
-            opts="-q -h --bind --port --listen --threads --max-in-flight --max-wait --compression-type --ip-filter --ip-filter-rules --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --bind --port --listen --threads --max-in-flight --max-wait --compression-type --ip-filter --ip-filter-rules --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1988,6 +2217,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2020,7 +2253,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__exec)
-            opts="-q -h --shell --restart --restart-throttle --log-std-err --batch-size --batch-timeout --batch-bytes --charset --max-line-length --long-lines --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --shell --restart --restart-throttle --log-std-err --batch-size --batch-timeout --batch-bytes --charset --max-line-length --long-lines --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2090,6 +2323,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2122,7 +2359,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__netcat)
-            opts="-q -h --bind --port --listen --max-line-length --ack-every-event --encoding --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --bind --port --listen --max-line-length --ack-every-event --encoding --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2180,6 +2417,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2212,7 +2453,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__seq)
-            opts="-q -h --batch-size --total-events --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --batch-size --total-events --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2250,6 +2491,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2282,7 +2527,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__stdin)
-            opts="-q -h --format --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --format --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2336,6 +2581,10 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --reply-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2368,13 +2617,73 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__stream)
-            opts="-q -h --max-connections --durability --wal --max-wal-size --window --window-bytes --reply-timeout --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --group --groups-file --max-connections --keep-alive --token-file --resume-file --keystore --keystore-password --keystore-type --tls-cert --tls-key --tls-ca --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resume-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keystore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keystore-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keystore-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-cipher-suites)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2399,6 +2708,10 @@ _flume() {
                     return 0
                     ;;
                 --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -6,7 +6,7 @@
 //!
 //! Flume's default stands in the struct; where a stage in the shell has another, the table line says so.
 
-use crate::value::flume_bool;
+use crate::value::{LITERAL, Secret, flume_bool};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -227,7 +227,13 @@ fn property(command: &Command, key: &str, value: &str) -> String {
             }
         }
     }
-    format!("--{key}={value}")
+    let is_secret =
+        |arg: &Arg| arg.get_id() == key && arg.get_value_parser().type_id() == TypeId::of::<Secret>();
+    match command.get_arguments().any(is_secret) {
+        // In a file of settings it may stand itself.
+        true => format!("--{key}={LITERAL}{value}"),
+        false => format!("--{key}={value}"),
+    }
 }
 
 /// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and

@@ -337,6 +337,7 @@ mod tests {
             durability: Durability::EndToEnd,
             window: Window::default(),
             reply_timeout: Duration::from_secs(20),
+            takers: 1,
             reply_dir: None,
             compression: Compression::None,
             limit: LIMIT,

@@ -62,6 +62,8 @@ pub struct Options {
     pub window: Window,
     /// How long to wait for a taker.
     pub reply_timeout: Duration,
+    /// How many take from standard output, behind a `tee`.
+    pub takers: usize,
     /// Where the reply socket lives, if not at an abstract name.
     pub reply_dir: Option<PathBuf>,
     /// How payloads on standard output are compressed.
@@ -81,6 +83,7 @@ impl Options {
             durability: Durability::EndToEnd,
             window: Window::default(),
             reply_timeout: Duration::from_secs(30),
+            takers: 1,
             reply_dir: None,
             compression: Compression::None,
             limit: crate::wire::LIMIT,
@@ -125,9 +128,13 @@ impl Flow {
             }
         }
         let shared = Links {
+            stdout_is_free: !segments
+                .iter()
+                .any(|segment| matches!(segment.tail, Tail::Output)),
             durability: options.durability,
             window: options.window,
             reply_timeout: options.reply_timeout,
+            takers: options.takers,
             reply_dir: options.reply_dir,
             compression: options.compression,
             limit: options.limit,

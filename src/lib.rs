@@ -39,6 +39,7 @@ pub mod codec;
 pub mod rpc;
 pub mod fd;
 pub mod slab;
+pub mod tls;
 pub mod stop;
 pub mod say;
 pub mod value;

@@ -1,6 +1,7 @@
 //! Values of settings: durations and sizes with their units, addresses of members.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,6 +12,22 @@ pub struct Millis(pub Duration);
 /// A time in seconds where it has no unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub Duration);
+
+/// Something that nobody shall read: on a command line, which others see, it is said where it is, `file:PATH`,
+/// `env:NAME` or `fd:N`; a properties file may hold it itself. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Place);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    Variable(String),
+    Descriptor(i32),
+    Itself(String),
+}
+
+/// In front of a secret that stands in a properties file: no word of a command line can have it.
+pub(crate) const LITERAL: char = '\0';
 
 /// A number of bytes: `4096`, `4KiB`, `1MB` (a million), `2GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +83,68 @@ impl FromStr for Seconds {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
         duration(word, "s").map(Seconds)
+    }
+}
+
+impl Secret {
+    /// A secret that is known already.
+    pub fn literal(value: impl Into<String>) -> Secret {
+        Secret(Place::Itself(value.into()))
+    }
+
+    /// What it is, without the line end behind it in a file. The error names the place.
+    pub fn read(&self) -> Result<String, String> {
+        let text = match &self.0 {
+            Place::Itself(value) => return Ok(value.clone()),
+            Place::Variable(name) => {
+                return std::env::var(name).map_err(|_| format!("the variable {name} is not set"));
+            }
+            Place::File(path) => std::fs::read_to_string(path)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display())),
+            // Read anew each time, as a file is.
+            Place::Descriptor(fd) => std::fs::read_to_string(format!("/proc/self/fd/{fd}"))
+                .map_err(|error| format!("descriptor {fd} cannot be read: {error}")),
+        }?;
+        Ok(text.trim_end_matches(['\n', '\r']).to_string())
+    }
+
+    /// The file that it is in.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Secret {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        if let Some(value) = word.strip_prefix(LITERAL) {
+            return Ok(Secret::literal(value));
+        }
+        let place = match word.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Place::File(path.into()),
+            Some(("env", name)) if !name.is_empty() => Place::Variable(name.into()),
+            Some(("fd", number)) => Place::Descriptor(
+                number
+                    .parse()
+                    .map_err(|_| "behind fd: stands the number of a descriptor".to_string())?,
+            ),
+            // Not with the word in it, which may be the secret.
+            _ => {
+                return Err(
+                    "a secret does not stand on a command line: say file:PATH, env:NAME or fd:N".into(),
+                );
+            }
+        };
+        Ok(Secret(place))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret")
     }
 }
 
@@ -133,6 +212,23 @@ pub fn flume_bool(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secret_is_read_where_it_is_and_never_printed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from a file\n").unwrap();
+        let secret: Secret = format!("file:{}", file.path().display()).parse().unwrap();
+        assert_eq!(secret.read().unwrap(), "from a file");
+        assert_eq!(secret.file(), Some(file.path()));
+        let literal: Secret = "\0changeit".parse().unwrap();
+        assert_eq!(literal.read().unwrap(), "changeit");
+        assert_eq!(format!("{literal:?}"), "Secret");
+        let why = "changeit".parse::<Secret>().unwrap_err();
+        assert!(!why.contains("changeit"), "{why}");
+        let missing: Secret = "env:FLUME_NO_SUCH_VARIABLE".parse().unwrap();
+        assert!(missing.read().unwrap_err().contains("FLUME_NO_SUCH_VARIABLE"));
+        assert!("fd:x".parse::<Secret>().is_err());
+    }
 
     #[test]
     fn times_and_sizes_have_units() {

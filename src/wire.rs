@@ -10,7 +10,7 @@
 mod hello;
 mod reader;
 
-pub use hello::{End, Hello, Refuse, accept_frame, encode_json};
+pub use hello::{End, Hello, Refuse, accept_frame, encode_json, welcome_frame};
 pub use reader::{FrameReader, Got, Input, Order};
 
 use crate::event::Batch;
@@ -31,6 +31,8 @@ pub const HEADER: usize = 48;
 pub const VERSION: u64 = 1;
 /// Payload bytes that a frame may have unless both sides were told otherwise.
 pub const LIMIT: u32 = 64 << 20;
+/// Member of a hello whose writer waits for a welcome over the same socket.
+pub const GREET: &str = "greet";
 /// Bytes that a hello may have.
 pub const HELLO_LIMIT: u32 = 64 << 10;
 /// Stages that a hello may name in `via`.
@@ -252,6 +254,14 @@ impl FrameHeader {
     }
 }
 
+/// What to say of the first bytes when they are a record of TLS: a handshake or an alert.
+fn looks_like_tls(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x15 | 0x16, 3, ..] => ": this is TLS, so that one side has a tcp: address and the other tls:",
+        _ => "",
+    }
+}
+
 fn check_magic(bytes: &[u8]) -> Result<(), Fault> {
     let have = bytes.len().min(4);
     if bytes[..have] == MAGIC[..have] {
@@ -265,7 +275,7 @@ fn check_magic(bytes: &[u8]) -> Result<(), Fault> {
 #[allow(missing_docs)] // the message names each field
 pub enum Fault {
     /// The first bytes are no frame.
-    #[error("found {}, expected a frame, which begins with \"FLM1\"", quoted(.0))]
+    #[error("found {}, expected a frame, which begins with \"FLM1\"{}", quoted(.0), looks_like_tls(.0))]
     Magic(Vec<u8>),
     /// The header was changed on its way.
     #[error("the frame's header is damaged: its checksum is {found:08x}, it says {said:08x}")]

@@ -148,6 +148,23 @@ impl Taker {
         self.reply = Some(reply);
     }
 
+    /// Another taker of the same stream, which reads none of it.
+    pub fn beside(&self) -> Taker {
+        let (nothing, _) = std::io::pipe().unwrap();
+        Taker {
+            frames: FrameReader::new(PolledFd::new(nothing.into(), false), wire::LIMIT),
+            reply: None,
+            hello: self.hello.clone(),
+        }
+    }
+
+    /// Connect, and be told that there is no place: why.
+    pub fn is_turned_away(&mut self) -> String {
+        let mut answers = FrameReader::new(Reader(connect(&self.hello)), wire::LIMIT);
+        let answer = next_frame(&mut answers).expect("an answer");
+        answer.json::<Refuse>("refusal").unwrap().reason
+    }
+
     /// The next frame of the stream, but for those that only ask to hurry.
     pub fn next(&mut self) -> Option<Frame> {
         loop {

@@ -13,6 +13,8 @@ mod crash;
 mod ends;
 mod examples;
 mod generated;
+mod net;
+mod over_pipes;
 mod pages;
 mod pipe;
 mod races;

@@ -98,6 +98,7 @@ pub fn events(kind: &str, count: u64, batch_events: u32, window: usize) -> anyho
             ..Window::default()
         },
         reply_timeout: Duration::from_secs(30),
+        takers: 1,
         reply_dir: None,
         compression: Compression::None,
         limit: flume::wire::LIMIT,

@@ -309,6 +309,11 @@ impl Screen {
             return self.show_stream(stdin, "standard input", stop);
         } else if address::is_address(word) {
             let address: Address = word.parse().map_err(StageError::Usage)?;
+            if address.is_tls() {
+                return Err(StageError::Usage(format!(
+                    "{address}: cat speaks no TLS; it reads tcp: and unix:"
+                )));
+            }
             let socket = address.connect(Duration::from_secs(10));
             let socket = socket.map_err(|error| StageError::Temporary(format!("{address}: {error}")))?;
             return self.show_stream(socket, word, stop);

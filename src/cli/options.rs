@@ -66,6 +66,9 @@ pub struct Writing {
     /// How long to wait for the stage that takes.
     #[arg(long, default_value = "30", value_name = "TIME")]
     pub reply_timeout: Seconds,
+    /// How many stages take from the stream, behind a tee: a batch is done when all of them have accepted it.
+    #[arg(long, default_value = "1", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub takers: u32,
     /// Put the socket for acceptances into this directory, for takers in another network namespace.
     #[arg(long, value_name = "DIR")]
     pub reply_dir: Option<PathBuf>,
@@ -95,6 +98,7 @@ impl Writing {
             window: 32,
             window_bytes: Size(4 << 20),
             reply_timeout: Seconds(std::time::Duration::from_secs(30)),
+            takers: 1,
             reply_dir: None,
             compress_stream: "none".into(),
         }
@@ -129,6 +133,7 @@ pub fn flow_options(writing: &Writing, taking: Option<&Taking>, stop: &Stop) -> 
             bytes: writing.window_bytes.0 as usize,
         },
         reply_timeout: writing.reply_timeout.0,
+        takers: writing.takers as usize,
         reply_dir: writing.reply_dir.clone(),
         compression: compression(&writing.compress_stream),
         limit: crate::wire::LIMIT,

@@ -1,8 +1,8 @@
-//! `tcp:` and `unix:`: frames over a socket, as `source stream` takes them.
+//! `tcp:`, `tls:` and `unix:`: frames over a socket, as `source stream` takes them.
 
 use super::{Compress, Destination, Scheme, Settings};
 use crate::link::outlet::{OutletOptions, Reply};
-use crate::link::{Address, Identity, Outlet, SendError, StreamOutlet};
+use crate::link::{Address, Identity, Outlet, SendError};
 use crate::stop::Stop;
 use crate::wire::Compression;
 use std::sync::Arc;
@@ -12,6 +12,19 @@ pub const TCP: Scheme = Scheme {
     prefix: "tcp:",
     shape: "tcp:HOST:PORT",
     place: super::tcp_place,
+    compression: WAYS,
+    cuts: false,
+    open,
+};
+
+/// Frames over TLS.
+pub const TLS: Scheme = Scheme {
+    prefix: "tls:",
+    shape: "tls:HOST:PORT",
+    place: |rest| match super::tcp_place(rest)? {
+        Address::Tcp(host, port) => Ok(Address::Tls(host, port)),
+        other => Ok(other),
+    },
     compression: WAYS,
     cuts: false,
     open,
@@ -39,9 +52,7 @@ fn open(to: &Destination, settings: &Settings, stop: &Stop) -> Result<Arc<dyn Ou
         },
         ..OutletOptions::new(Identity::of_stage(&settings.name), Reply::SelfSocket)
     };
-    let failed =
-        |error: std::io::Error| SendError::Temporary(format!("a connection to {to} cannot be made: {error}"));
-    let socket = to.at().connect(settings.connect_timeout).map_err(failed)?;
-    let outlet = StreamOutlet::open(socket, options, stop).map_err(failed)?;
-    Ok(Arc::new(outlet))
+    let mut remote = settings.remote.clone();
+    remote.connect_timeout = settings.connect_timeout;
+    Ok(remote.open(to.at(), &options, stop)?)
 }

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// All of them.
-pub const SCHEMES: &[Scheme] = &[avro::AVRO, frames::TCP, frames::UNIX];
+pub const SCHEMES: &[Scheme] = &[avro::AVRO, frames::TCP, frames::TLS, frames::UNIX];
 
 /// Opens a connection to a place.
 pub type Open = fn(&Destination, &Settings, &Stop) -> Result<Arc<dyn Outlet>, SendError>;

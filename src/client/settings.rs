@@ -4,6 +4,7 @@
 use super::{Destination, Order};
 use crate::component::nearest;
 use crate::link::Window;
+use crate::link::remote::Remote;
 use crate::metrics::{Count, Counters};
 use crate::properties::Properties;
 use crate::value::flume_bool;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub reset_after: Option<Duration>,
     /// Where connections are counted.
     pub counted: Connections,
+    /// Frames: TLS, token, and the name of the stream over all of its connections.
+    pub remote: Remote,
     /// Flume's settings of TLS as they were given, for protocols that have it.
     pub tls: BTreeMap<String, String>,
 }
@@ -155,6 +158,7 @@ impl Settings {
             unordered: false,
             reset_after: None,
             counted: Connections::default(),
+            remote: Remote::new(TIMEOUT),
             tls: BTreeMap::new(),
         }
     }

@@ -29,7 +29,7 @@ pub fn stream(settings: &Settings, give_up: Option<Duration>, stop: &Stop) -> Ar
             Box::new(move || rotation.connect())
         }
     };
-    Arc::new(Resend::connecting(connect, give_up, &name, stop))
+    Arc::new(Resend::numbering(connect, give_up, &name, stop))
 }
 
 /// The hosts in their order, beginning behind the one that was used last.

@@ -18,11 +18,14 @@ pub(super) struct Links {
     pub durability: Durability,
     pub window: Window,
     pub reply_timeout: Duration,
+    pub takers: usize,
     pub reply_dir: Option<PathBuf>,
     pub compression: Compression,
     pub limit: u32,
     pub stop: Stop,
     pub board: Board,
+    /// No part of the flow writes a stream to standard output.
+    pub stdout_is_free: bool,
 }
 
 impl Links {
@@ -46,7 +49,14 @@ impl Links {
             }
             (FdKind::Pipe | FdKind::Socket, _) => Reply::Unix(self.reply_dir.clone()),
         };
+        if self.takers > 1 && !matches!(reply, Reply::Unix(_)) {
+            return Err(StageError::Usage(format!(
+                "--takers {}: standard output is no pipe whose acceptances are waited for, so no stage behind it takes",
+                self.takers
+            )));
+        }
         let options = OutletOptions {
+            takers: self.takers,
             window: self.window,
             reply_timeout: self.reply_timeout,
             compression: self.compression,
@@ -66,6 +76,7 @@ impl Links {
     pub fn input(&self, name: &str) -> Result<StreamInlet, StageError> {
         let options = InletOptions {
             limit: self.limit,
+            owns_stdout: self.stdout_is_free,
             ..InletOptions::new(Identity::of_stage(name), "standard input")
         };
         StreamInlet::open(stdin()?, options, &self.stop)

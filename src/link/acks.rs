@@ -40,6 +40,10 @@ struct AckState {
     /// Threads that wait for a change: without any, an acceptance costs no system call.
     waiting: u32,
     no_taker: Option<String>,
+    /// How the other side has answered the hello.
+    welcome: Option<Result<u64, Refusal>>,
+    /// What came in the place of a reply.
+    fault: Option<String>,
 }
 
 struct UnderWay {
@@ -182,6 +186,11 @@ impl Acks {
         });
     }
 
+    /// A taker has come, and may have gone since.
+    pub fn had_taker(&self) -> bool {
+        self.lock().taker_came
+    }
+
     /// Wait until a taker came, or nobody can come any more.
     pub fn wait_taker(&self, until: Until<'_>) {
         self.wait_until(until, |state| state.taker_came || state.gone);
@@ -268,6 +277,31 @@ impl Acks {
         self.changed(self.lock());
         if let Some(then) = self.when_gone.lock().unwrap_or_else(|p| p.into_inner()).as_ref() {
             then();
+        }
+    }
+
+    /// The other side has answered the hello: how far it remembers this stream, or why it does not take it.
+    pub fn welcomed(&self, answer: Result<u64, Refusal>) {
+        let mut state = self.lock();
+        state.welcome = Some(answer);
+        self.changed(state);
+    }
+
+    /// Something came that is no reply.
+    pub fn fault(&self, why: String) {
+        self.lock().fault = Some(why);
+    }
+
+    /// The answer to the hello, once it is there; the error says why there is none.
+    pub fn wait_welcome(&self, until: Until<'_>) -> Result<u64, String> {
+        self.wait_until(until, |state| state.welcome.is_some() || state.gone);
+        let state = self.lock();
+        match (&state.welcome, &state.fault) {
+            (Some(Ok(known)), _) => Ok(*known),
+            (Some(Err(refusal)), _) => Err(refusal.reason.clone()),
+            (None, Some(fault)) => Err(fault.clone()),
+            (None, None) if state.gone => Err("it has closed the connection before it answered".into()),
+            (None, None) => Err("it does not answer".into()),
         }
     }
 

@@ -8,6 +8,7 @@ mod tests;
 use self::accounts::{AllAccounts, Begin, Shared, Ticket, lock};
 use self::answer::Reply;
 use super::reply::Silence;
+use super::welcome::{self, Gate};
 use super::{Identity, Inlet, Next, Wait};
 use crate::ack::Delivery;
 use crate::event::Batch;
@@ -39,6 +40,10 @@ pub struct InletOptions {
     /// The writer may be anybody: acceptances go back over the socket that the stream comes by, and no
     /// address that its hello names is connected to.
     pub only_self: bool,
+    /// Of a server: who is let in.
+    pub gate: Option<Gate>,
+    /// Standard output is free for acceptances, if the stream asks for that.
+    pub owns_stdout: bool,
 }
 
 impl InletOptions {
@@ -49,6 +54,8 @@ impl InletOptions {
             name: name.into(),
             limit: wire::LIMIT,
             only_self: false,
+            gate: None,
+            owns_stdout: false,
         }
     }
 }
@@ -172,6 +179,11 @@ impl StreamInlet {
             accounts.stop = Some(self.stop.clone());
         }
         self.all.begin(&self.shared);
+        let socket = match &self.reply {
+            Reply::Socket(socket) => Some(socket),
+            _ => None,
+        };
+        welcome::let_in(&self.options, &hello, socket, &self.stop)?;
         self.hello = Some(hello);
         if let Reply::Surplus(why) = &self.reply {
             // Read on without taking: closing the pipe would kill the tee that feeds both of us.

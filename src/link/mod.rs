@@ -6,12 +6,19 @@
 
 mod acks;
 pub mod address;
+mod banner;
 pub mod counted;
+pub mod groups;
 pub mod inlet;
 pub mod outlet;
 pub mod queue;
 pub mod recording;
+pub mod remote;
+pub mod sessions;
+pub mod spread;
+pub mod welcome;
 pub mod regroup;
+mod replies;
 pub mod reply;
 pub mod resend;
 #[cfg(test)]
@@ -156,6 +163,11 @@ pub trait Outlet: Send + Sync {
     /// Why nothing goes over it any more, if it knows more than that the other end is gone.
     fn why_closed(&self) -> Option<String> {
         None
+    }
+
+    /// Batches with origins up to this one were accepted before, as the other end remembers.
+    fn known(&self) -> u64 {
+        0
     }
 }
 

@@ -1,31 +1,37 @@
 //! The writing end of a stream: a pipe, a socket or a file of frames.
 
 use super::acks::{Acks, Room};
-use super::reply::{self, Endpoint};
+use super::replies::{self, Patience};
+use super::reply::Endpoint;
 use super::{Identity, Outlet, SendError, Unsettled, Window, random_hex};
 use crate::ack::Promise;
 use crate::event::Batch;
 use crate::fd::{self, Bell, FdKind};
 use crate::stop::Stop;
+use crate::tls::Fate;
 use crate::wire::{self, Compression, End, Hello, Kind};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Waiting frames are written together up to here; below it a pipe loses throughput.
 const COALESCE: usize = 64 << 10;
+/// How long the last bytes may take through a tunnel.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 /// A payload from here on is written from where it lies.
 const IN_PLACE: usize = 32 << 10;
 
 /// Where acceptances come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Reply {
     /// A Unix socket on the side; below this directory where one is given.
     Unix(Option<PathBuf>),
     /// The socket that the stream goes over.
     SelfSocket,
+    /// The standard output of the command that reads the stream: this is its other end.
+    Stdout(Arc<OwnedFd>),
     /// Nobody: a batch is accepted when it is written (best effort).
     None,
     /// Nobody: standard output is a regular file, and a batch is accepted when it is synced to it.
@@ -43,10 +49,18 @@ pub struct OutletOptions {
     pub window: Window,
     /// How long to wait for a taker.
     pub reply_timeout: Duration,
+    /// How many take from the stream, behind a `tee`: a batch is accepted when all of them have accepted it.
+    pub takers: usize,
     /// How payloads are compressed.
     pub compression: Compression,
     /// The channel that origins count in.
     pub origin: String,
+    /// What the other side wants to be shown before it takes anything.
+    pub token: String,
+    /// The thread between the descriptor and the network, which must have written everything before the end.
+    pub tunnel: Option<Fate>,
+    /// The other side is a server that answers the hello: [`StreamOutlet::wait_welcome`].
+    pub is_greeted: bool,
     /// Largest payload.
     pub limit: u32,
 }
@@ -59,8 +73,12 @@ impl OutletOptions {
             reply,
             window: Window::default(),
             reply_timeout: Duration::from_secs(30),
+            takers: 1,
             compression: Compression::None,
             origin: String::new(),
+            token: String::new(),
+            tunnel: None,
+            is_greeted: false,
             limit: wire::LIMIT,
         }
     }
@@ -73,6 +91,8 @@ pub struct StreamOutlet {
     options: OutletOptions,
     stop: Stop,
     done: Bell,
+    /// Origins up to here were accepted before this connection was made.
+    known: OnceLock<u64>,
     /// The socket for acceptances, where it is a file.
     socket: Option<PathBuf>,
 }
@@ -110,13 +130,22 @@ impl StreamOutlet {
                 hello.token = endpoint.token.clone();
                 socket = endpoint.path.clone();
                 let (acks, done, output) = (acks.clone(), done.clone(), fd.try_clone()?);
-                let timeout = options.reply_timeout;
-                spawn(move || reply::serve(endpoint, output, &acks, &done, timeout))?;
+                let patience = Patience {
+                    takers: options.takers.max(1),
+                    timeout: options.reply_timeout,
+                };
+                spawn(move || replies::serve(endpoint, output, &acks, &done, patience))?;
             }
             Reply::SelfSocket => {
                 hello.reply = "self".into();
                 let (acks, done, socket) = (acks.clone(), done.clone(), fd.try_clone()?);
-                spawn(move || reply::serve_self(socket, &acks, &done))?;
+                spawn(move || replies::serve_self(socket, &acks, &done))?;
+            }
+            Reply::Stdout(from) => {
+                hello.reply = "stdout".into();
+                let (acks, done, from) = (acks.clone(), done.clone(), from.try_clone()?);
+                let (name, timeout) = (options.identity.stage.clone(), options.reply_timeout);
+                spawn(move || replies::serve_stdout(from, &name, &acks, &done, timeout))?;
             }
             Reply::None | Reply::File => {}
         }
@@ -137,6 +166,7 @@ impl StreamOutlet {
             options,
             stop: stop.clone(),
             done,
+            known: OnceLock::new(),
             socket,
         })
     }
@@ -201,7 +231,7 @@ impl StreamOutlet {
         match self.options.reply {
             Reply::None => self.acks.accept_up_to(writer.last),
             Reply::File => self.sync(writer)?,
-            Reply::Unix(_) | Reply::SelfSocket => {}
+            Reply::Unix(_) | Reply::SelfSocket | Reply::Stdout(_) => {}
         }
         Ok(())
     }
@@ -233,7 +263,9 @@ impl StreamOutlet {
         }
         // The reply may hold a refusal that says why, or acceptances: read it to its end first.
         match self.options.reply {
-            Reply::Unix(_) | Reply::SelfSocket => self.acks.wait_gone(Instant::now() + self.stop.grace()),
+            Reply::Unix(_) | Reply::SelfSocket | Reply::Stdout(_) => {
+                self.acks.wait_gone(Instant::now() + self.stop.grace())
+            }
             Reply::None | Reply::File => self.acks.gone(),
         }
         match self.acks.room(0, &self.options.window) {
@@ -248,6 +280,26 @@ impl StreamOutlet {
         writer.die(SendError::Closed);
         writer.fd = None;
         self.done.ring();
+    }
+
+    /// Why nobody is waited for any more, if nobody came to take.
+    pub fn given_up(&self) -> Option<SendError> {
+        match self.acks.room(0, &self.options.window) {
+            Room::NoTaker(why) => Some(SendError::NoTaker(why)),
+            _ => None,
+        }
+    }
+
+    /// Wait until the server has answered the hello. The error is a sentence about it.
+    pub fn wait_welcome(&self, until: &dyn Fn() -> Option<Instant>) -> Result<(), String> {
+        self.known
+            .set(self.acks.wait_welcome(until)?)
+            .map_err(|_| "it was asked twice".to_string())
+    }
+
+    /// Somebody has come to take.
+    pub fn had_taker(&self) -> bool {
+        self.acks.had_taker()
     }
 
     fn settles_by_writing(&self) -> bool {
@@ -272,10 +324,13 @@ fn hello_of(options: &OutletOptions) -> Hello {
         pid: options.identity.pid,
         time: crate::say::now(),
         reply: "none".into(),
-        token: String::new(),
+        token: options.token.clone(),
         origin: options.origin.clone(),
         via: Vec::new(),
-        other: Default::default(),
+        other: match options.is_greeted {
+            true => [(wire::GREET.to_string(), true.into())].into_iter().collect(),
+            false => Default::default(),
+        },
     }
 }
 
@@ -323,7 +378,7 @@ impl Outlet for StreamOutlet {
             }
         };
         let header = header.encode(0);
-        if payload.len() >= IN_PLACE && self.options.reply != Reply::File {
+        if payload.len() >= IN_PLACE && !matches!(self.options.reply, Reply::File) {
             self.write_waiting(&mut writer, &[&header, payload])?;
             return Ok(());
         }
@@ -391,13 +446,14 @@ impl Outlet for StreamOutlet {
         drop(writer);
         // A stop that comes while we wait sets a limit, too.
         let until = || deadline.or_else(|| self.stop.deadline());
-        if empty && matches!(self.options.reply, Reply::Unix(_)) {
+        if empty && matches!(self.options.reply, Reply::Unix(_) | Reply::Stdout(_)) {
             let patience = Instant::now() + self.options.reply_timeout;
             self.acks
                 .wait_taker(&|| Some(until().map_or(patience, |until| until.min(patience))));
         }
         let all = self.acks.wait_all(&until);
         self.stop_waiting();
+        self.flush_tunnel();
         if all {
             return Ok(());
         }
@@ -417,9 +473,21 @@ impl Outlet for StreamOutlet {
     fn unsettled(&self) -> Unsettled {
         self.acks.unsettled()
     }
+
+    fn known(&self) -> u64 {
+        self.known.get().copied().unwrap_or(0)
+    }
 }
 
 impl StreamOutlet {
+    /// The process may end next, and with it the thread that has the last bytes.
+    fn flush_tunnel(&self) {
+        if let (Some(fate), Some(fd)) = (&self.options.tunnel, &self.lock().fd) {
+            let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+            fate.wait_flushed(LAST_BYTES);
+        }
+    }
+
     /// Nobody is waited for any more. The thread that serves the socket would remove it, too, but the
     /// process may end first.
     fn stop_waiting(&self) {

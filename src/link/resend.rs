@@ -27,6 +27,8 @@ struct Shared {
     connect: Option<Connect>,
     give_up: Option<Duration>,
     name: String,
+    /// Each batch gets its number here as its origin, which it keeps over all connections.
+    numbered: bool,
     stop: Stop,
     after: Mutex<Option<Hook>>,
 }
@@ -96,6 +98,16 @@ impl Resend {
         Self::build(None, Some(connect), give_up, name, stop)
     }
 
+    /// As [`Resend::connecting`], with origins that are stable: 1, 2, 3 ... A server that remembers them takes
+    /// nothing twice.
+    pub fn numbering(connect: Connect, give_up: Option<Duration>, name: &str, stop: &Stop) -> Resend {
+        let mut resend = Self::build(None, Some(connect), give_up, name, stop);
+        if let Some(shared) = Arc::get_mut(&mut resend.0) {
+            shared.numbered = true;
+        }
+        resend
+    }
+
     fn build(
         outlet: Option<Arc<dyn Outlet>>,
         connect: Option<Connect>,
@@ -121,6 +133,7 @@ impl Resend {
             connect,
             give_up,
             name: name.to_string(),
+            numbered: false,
             stop: stop.clone(),
             after: Mutex::new(None),
         }))
@@ -157,6 +170,8 @@ impl Shared {
                     self.adopt(&outlet);
                     return Ok(outlet);
                 }
+                // Another try would not help.
+                Err(error) if !matches!(error, SendError::Temporary(_)) => return Err(error),
                 Err(error) => {
                     if self
                         .give_up
@@ -233,7 +248,7 @@ impl Shared {
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State>,
         number: u64,
-        batch: Batch,
+        mut batch: Batch,
         promise: Promise,
     ) -> Result<(), SendError> {
         let connection = state.connection;
@@ -243,6 +258,18 @@ impl Shared {
             self.returned(number, batch, promise, Some(connection));
             return Ok(());
         };
+        if self.numbered {
+            batch.origin = number + 1;
+            if batch.origin <= outlet.known() {
+                // It was accepted over a connection that broke before the word of it came.
+                state.held.put(number, Slot::Settled);
+                drop(state);
+                promise.settle(Outcome::Accepted);
+                self.forget(&batch);
+                self.tell();
+                return Ok(());
+            }
+        }
         state
             .held
             .put(number, Slot::Sent(batch.clone(), promise, connection));

@@ -10,6 +10,7 @@ pub mod avro;
 pub mod file_roll;
 pub mod logger;
 pub mod null;
+pub mod pipe;
 pub mod stream;
 
 use crate::component::Spec;
@@ -24,6 +25,7 @@ pub const ALL: &[Spec<Box<dyn Sink>>] = &[
     row::<null::Null>("null")
         .also(&["org.apache.flume.sink.NullSink"])
         .shell(&[("logEveryNEvents", "0")]),
+    row::<pipe::Pipe>("pipe").positional("command"),
     row::<stream::Stream>("stream").positional("address"),
 ];
 

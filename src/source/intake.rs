@@ -2,6 +2,7 @@
 
 use crate::ack::{Delivery, Outcome, Refusal};
 use crate::exit::{StageError, StageResult};
+use crate::link::sessions::{Begun, Sessions};
 use crate::link::{Inlet, Next, StreamInlet, Wait};
 use crate::metrics::Count;
 use crate::say;
@@ -29,6 +30,7 @@ pub struct Intake {
     account: Arc<Account>,
     teller: Option<JoinHandle<()>>,
     peer: String,
+    sessions: Option<Sessions>,
 }
 
 impl Intake {
@@ -45,6 +47,26 @@ impl Intake {
             account,
             teller: Some(teller),
             peer: peer.to_string(),
+            sessions: None,
+        })
+    }
+
+    /// Take nothing twice of what is remembered here.
+    pub fn remembering(mut self, sessions: &Sessions) -> Intake {
+        self.sessions = Some(sessions.clone());
+        self
+    }
+
+    /// The stream that a batch belongs to, and its number there, if it can come again over another connection.
+    fn identity(&self, delivery: &Delivery) -> Option<Identified> {
+        let sessions = self.sessions.clone()?;
+        let hello = self.inlet.hello().filter(|hello| hello.wants_welcome())?;
+        let number = Some(delivery.batch.origin).filter(|number| *number > 0)?;
+        let stream = hello.origin.clone();
+        Some(Identified {
+            sessions,
+            stream,
+            number,
         })
     }
 
@@ -60,7 +82,8 @@ impl Intake {
         match next {
             Next::Delivery(delivery) => {
                 self.account.change(|owed| owed.batches += 1);
-                take(delivery, &self.account, to, &self.peer)?;
+                let identified = self.identity(&delivery);
+                take(delivery, identified, &self.account, to, &self.peer)?;
             }
             Next::Flush => or_stop(to, to.ask_flush()),
             Next::Idle => {}
@@ -173,9 +196,50 @@ fn or_stop(to: &ChannelProcessor, handed_on: StageResult) {
     }
 }
 
+/// A batch that may come again, by the numbers of its stream.
+struct Identified {
+    sessions: Sessions,
+    stream: String,
+    number: u64,
+}
+
+impl Identified {
+    fn settled(&self, outcome: &Outcome) {
+        self.sessions.settled(&self.stream, self.number, outcome);
+    }
+}
+
+/// Settle a batch that came before: at once, or when the first of its kind is settled. `None` if it did not.
+fn settle_repeated(identified: &Identified, delivery: Delivery, account: &Arc<Account>) -> Option<Delivery> {
+    let slot = Arc::new(Mutex::new(Some(delivery)));
+    let (waiting, owed) = (slot.clone(), account.clone());
+    let take = |slot: &Mutex<Option<Delivery>>| slot.lock().unwrap_or_else(|p| p.into_inner()).take();
+    let waiter = move |outcome| {
+        if let Some(delivery) = take(&waiting) {
+            delivery.settle(outcome);
+            owed.settled();
+        }
+    };
+    match identified
+        .sessions
+        .begin(&identified.stream, identified.number, waiter)
+    {
+        Begun::Fresh => take(&slot),
+        Begun::Pending => None,
+        Begun::Accepted => {
+            if let Some(delivery) = take(&slot) {
+                delivery.accept();
+            }
+            account.settled();
+            None
+        }
+    }
+}
+
 /// Hand on one batch; it is settled as its receipt resolves.
 fn take(
     mut delivery: Delivery,
+    identified: Option<Identified>,
     account: &Arc<Account>,
     to: &Arc<ChannelProcessor>,
     peer: &str,
@@ -188,12 +252,22 @@ fn take(
         account.settled();
         return Err(StageError::Failed(why));
     }
+    if let Some(identified) = &identified {
+        match settle_repeated(identified, delivery, account) {
+            Some(fresh) => delivery = fresh,
+            None => return Ok(()),
+        }
+    }
     // A position counts in its client's channel, and there are many clients.
     delivery.batch.origin = 0;
     let receipt = match to.process(delivery.batch.clone()) {
         Ok(receipt) => receipt,
         Err(error) => {
-            delivery.refuse(Refusal::retry(error.to_string()));
+            let refusal = Refusal::retry(error.to_string());
+            if let Some(identified) = &identified {
+                identified.settled(&Outcome::Refused(refusal.clone()));
+            }
+            delivery.refuse(refusal);
             account.settled();
             to.stop().stop();
             return Err(StageError::Temporary(format!(
@@ -204,6 +278,9 @@ fn take(
     let (account, to, peer) = (account.clone(), to.clone(), peer.to_string());
     receipt.then(move |outcome| {
         note(&outcome, &delivery, &to, &peer);
+        if let Some(identified) = &identified {
+            identified.settled(&outcome);
+        }
         delivery.settle(outcome);
         account.settled();
     });

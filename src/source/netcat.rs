@@ -79,7 +79,12 @@ fn encoding(name: &str) -> Result<Encoding, String> {
 
 impl Netcat {
     fn address(&self) -> Result<Address, StageError> {
-        self.binding.address(6666)
+        match self.binding.address(6666)? {
+            address if address.is_tls() => Err(StageError::Usage(format!(
+                "no TLS is spoken here, as {address} says: listen on a tcp: or unix: address"
+            ))),
+            address => Ok(address),
+        }
     }
 }
 

@@ -250,7 +250,7 @@ fn begin(connection: Connection, open: &Arc<Open>, to: &Arc<ChannelProcessor>, s
 /// Say where the source listens, and how others than this host would reach it.
 pub fn announce(listener: &Listener, name: &str, how_to_open: &str) {
     let Some(address) = listener.local() else { return };
-    let crate::link::Address::Tcp(host, _) = &address else {
+    let Some(host) = address.host() else {
         return say::info(name, format!("listening on {address}"));
     };
     let is_local = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());

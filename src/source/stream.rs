@@ -1,39 +1,86 @@
-//! `stream`: frames from many clients over TCP or Unix sockets; each gets its own acknowledgements.
+//! `stream`: frames from many clients over TCP, TLS or Unix sockets; each gets its own acknowledgements.
 
 use super::intake::{Intake, Taken};
 use super::server::{Connection, Connections, Server, announce, hang_up};
+use crate::ack::Refusal;
 use crate::exit::{StageError, StageResult};
+use crate::link::address::{Listener, watch_peer};
+use crate::link::groups::Group;
 use crate::link::inlet::InletOptions;
+use crate::link::remote::{same_token, token_in};
+use crate::link::sessions::Sessions;
+use crate::link::welcome::Gate;
 use crate::link::{Address, Identity, StreamInlet};
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::tls::{self, Acceptor, ServerTls};
+use crate::value::Seconds;
+use crate::wire::Hello;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the last bytes to a client may take that has TLS.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Take streams of events from clients, such as `flume send` and `flume sink stream`.
 ///
 /// A recording in a file is played by `flume replay FILE`.
 /// A batch is accepted over the client's own connection when the next hop has it. What is no stream ends
-/// the connection that it came by, and no other; of a client that dies the whole batches are delivered.
+/// the connection that it came by, and no other; of a client that dies the whole batches are delivered. A
+/// client that connects again goes on where it was, and nothing is taken twice.
 #[derive(clap::Args)]
 pub struct Stream {
-    /// Address to listen on: tcp:HOST:PORT or unix:PATH; --listen ADDRESS says the same.
+    /// Address to listen on: tcp:HOST:PORT, tls:HOST:PORT or unix:PATH; --listen ADDRESS says the same.
     #[arg(id = "listen", value_name = "ADDRESS", default_value = "tcp:127.0.0.1:4545")]
     listen: Address,
+    /// Listen instead as a server of this group: on the first of its addresses that this host has and that is free.
+    #[arg(long, id = "group", value_name = "NAME", conflicts_with = "listen")]
+    group: Option<String>,
+    /// File that describes groups; without it flume/groups in the configuration of the user or in /etc.
+    #[arg(long, id = "groups-file", value_name = "FILE")]
+    groups_file: Option<PathBuf>,
     #[command(flatten)]
     connections: Connections,
+    /// How long an idle client is not asked whether it is still there; one that does not answer is given up after
+    /// twice that time.
+    #[arg(long, id = "keep-alive", default_value = "30s", value_name = "TIME")]
+    keep_alive: Seconds,
+    /// Take only clients that show the secret in this file.
+    #[arg(long, id = "token-file", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Remember in this file what was taken, so that nothing is taken twice after a restart.
+    #[arg(long, id = "resume-file", value_name = "FILE")]
+    resume_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: ServerTls,
     #[arg(skip)]
     server: Option<Server>,
 }
 
 impl EventDrivenSource for Stream {
+    fn check(&self) -> Result<(), String> {
+        match self.tls.is_given() && !self.listen.is_tls() && self.group.is_none() {
+            true => Err(format!(
+                "{} speaks no TLS: with certificates listen on a tls: address",
+                self.listen
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        let listener = self
-            .listen
-            .listen()
-            .map_err(|error| StageError::Failed(format!("cannot listen on {}: {error}", self.listen)))?;
-        announce(&listener, to.counters().name(), "--listen tcp:0.0.0.0:PORT");
+        let name = to.counters().name();
+        let (at, listener) = self.listener()?;
+        let host = Arc::new(self.host(&at, name)?);
+        let how_to_open = match at.is_tls() {
+            true => "--listen tls:0.0.0.0:PORT",
+            false => "--listen tcp:0.0.0.0:PORT",
+        };
+        announce(&listener, name, how_to_open);
+        let serve = move |connection, to: &Arc<ChannelProcessor>| host.serve(connection, to);
         self.server = Some(Server::start(listener, &self.connections, to, serve)?);
         Ok(())
     }
@@ -46,42 +93,154 @@ impl EventDrivenSource for Stream {
     }
 }
 
-fn serve(connection: Connection, to: &Arc<ChannelProcessor>) {
-    let Connection { socket, peer } = connection;
-    let name = to.counters().name();
-    let broke = |error: &dyn std::fmt::Display| say::warn(name, format!("{error}; the connection is closed"));
-    let mut intake = match open(&socket, &peer, to) {
-        Ok(intake) => intake,
-        Err(error) => return broke(&error),
-    };
-    let result = loop {
-        match intake.step(to) {
-            Ok(Taken::Some) => {}
-            Ok(Taken::End) => break Ok(()),
-            Err(error) => break Err(error),
+impl Stream {
+    fn listener(&self) -> Result<(Address, Listener), StageError> {
+        if let Some(name) = &self.group {
+            let group = Group::find(name, self.groups_file.as_deref()).map_err(StageError::Usage)?;
+            return group
+                .listen()
+                .map_err(|why| StageError::Failed(format!("group {name}: {why}")));
         }
-    };
-    if let Err(error) = result {
-        to.counters().add(Count::EventReadFail, 1);
-        broke(&error);
+        let listener = self.listen.listen();
+        let listener = listener
+            .map_err(|error| StageError::Failed(format!("cannot listen on {}: {error}", self.listen)))?;
+        Ok((self.listen.clone(), listener))
     }
-    // A client that said all it had still waits for the acceptances.
-    if intake.finish(to) {
-        hang_up(&socket);
+
+    /// What all connections share.
+    fn host(&self, at: &Address, name: &str) -> Result<Host, StageError> {
+        let acceptor = match at.is_tls() {
+            true => Some(tls::server(&self.tls, name)?),
+            false => None,
+        };
+        if let Some(file) = &self.token_file {
+            token_in(file).map_err(StageError::Usage)?;
+            if at.is_open_to_others() {
+                say::warn(
+                    name,
+                    format!("{at} is not encrypted: the token can be read on its way"),
+                );
+            }
+        }
+        let sessions = match &self.resume_file {
+            None => Sessions::default(),
+            Some(file) => Sessions::kept_in(file)
+                .map_err(|error| StageError::Failed(format!("--resume-file {}: {error}", file.display())))?,
+        };
+        Ok(Host {
+            acceptor,
+            keep_alive: self.keep_alive.0,
+            token_file: self.token_file.clone(),
+            sessions,
+        })
     }
-    // Wakes a teller whose client does not read.
-    let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Both);
-    intake.join();
 }
 
-fn open(socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) -> Result<Intake, StageError> {
-    let failed = |error: std::io::Error| StageError::Failed(format!("{peer}: {error}"));
-    let options = InletOptions {
-        only_self: true,
-        ..InletOptions::new(Identity::of_stage(to.counters().name()), peer)
-    };
-    let inlet = StreamInlet::open(socket.try_clone().map_err(failed)?, options, to.stop())?;
-    Intake::start(inlet, peer).map_err(failed)
+/// What all connections share.
+struct Host {
+    acceptor: Option<Acceptor>,
+    keep_alive: Duration,
+    token_file: Option<PathBuf>,
+    sessions: Sessions,
+}
+
+impl Host {
+    fn serve(&self, connection: Connection, to: &Arc<ChannelProcessor>) {
+        let Connection { socket, peer } = connection;
+        let refused = |error: &dyn std::fmt::Display| {
+            let name = to.counters().name();
+            say::warn(name, format!("{peer}: {error}; the connection is closed"));
+        };
+        watch_peer(&socket, self.keep_alive);
+        let secured = match &self.acceptor {
+            None => Ok((socket, None)),
+            Some(acceptor) => acceptor
+                .accept_until(socket, to.stop())
+                .map(|tunnel| (tunnel.fd, Some(tunnel.fate))),
+        };
+        match secured {
+            Ok((socket, fate)) => {
+                self.take(&socket, &peer, to);
+                drop(socket);
+                fate.as_ref().inspect(|fate| fate.wait_flushed(LAST_BYTES));
+                if let Some(why @ (tls::TlsError::Refused(_) | tls::TlsError::Failed(_))) =
+                    fate.and_then(|fate| fate.why())
+                {
+                    refused(&why);
+                }
+            }
+            Err(error) => {
+                to.counters().add(Count::EventReadFail, 1);
+                refused(&error);
+            }
+        }
+    }
+
+    /// Let in who shows the token: how far its stream is known.
+    fn gate(&self) -> Gate {
+        let (sessions, token_file) = (self.sessions.clone(), self.token_file.clone());
+        Gate(Arc::new(move |hello: &Hello| {
+            if let Some(file) = &token_file {
+                // Read each time: it may be replaced.
+                let token = token_in(file)
+                    .and_then(|secret| secret.read())
+                    .map_err(Refusal::retry)?;
+                match hello.token.as_str() {
+                    "" => {
+                        return Err(Refusal::reject(
+                            "it shows no token, and this server wants one (--token-file)",
+                        ));
+                    }
+                    shown if !same_token(shown, &token) => return Err(Refusal::reject("its token is wrong")),
+                    _ => {}
+                }
+            }
+            Ok(match hello.wants_welcome() {
+                true => sessions.known(&hello.origin),
+                false => 0,
+            })
+        }))
+    }
+
+    fn open(&self, socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) -> Result<Intake, StageError> {
+        let failed = |error: std::io::Error| StageError::Failed(format!("{peer}: {error}"));
+        let options = InletOptions {
+            only_self: true,
+            gate: Some(self.gate()),
+            ..InletOptions::new(Identity::of_stage(to.counters().name()), peer)
+        };
+        let inlet = StreamInlet::open(socket.try_clone().map_err(failed)?, options, to.stop())?;
+        let intake = Intake::start(inlet, peer).map_err(failed)?;
+        Ok(intake.remembering(&self.sessions))
+    }
+
+    fn take(&self, socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) {
+        let name = to.counters().name();
+        let broke =
+            |error: &dyn std::fmt::Display| say::warn(name, format!("{error}; the connection is closed"));
+        let mut intake = match self.open(socket, peer, to) {
+            Ok(intake) => intake,
+            Err(error) => return broke(&error),
+        };
+        let result = loop {
+            match intake.step(to) {
+                Ok(Taken::Some) => {}
+                Ok(Taken::End) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = result {
+            to.counters().add(Count::EventReadFail, 1);
+            broke(&error);
+        }
+        // A client that said all it had still waits for the acceptances.
+        if intake.finish(to) {
+            hang_up(socket);
+        }
+        // Wakes a teller whose client does not read.
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        intake.join();
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +255,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     struct Bench {
         source: Stream,
@@ -111,6 +270,12 @@ mod tests {
         let mut source = Stream {
             listen: Address::Unix(directory.path().join("s")),
             connections: Connections { max_connections: 10 },
+            group: None,
+            groups_file: None,
+            keep_alive: Seconds(Duration::from_secs(30)),
+            token_file: None,
+            resume_file: None,
+            tls: ServerTls::default(),
             server: None,
         };
         source.start(&to).unwrap();

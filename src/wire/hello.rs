@@ -69,6 +69,11 @@ impl Hello {
         Ok(hello)
     }
 
+    /// The writer waits for a welcome over the same socket.
+    pub fn wants_welcome(&self) -> bool {
+        self.other.get(super::GREET) == Some(&serde_json::Value::Bool(true))
+    }
+
     /// The whole frame.
     pub fn encode(&self) -> Vec<u8> {
         encode_json(Kind::Hello, 0, self)
@@ -106,6 +111,13 @@ pub struct Refuse {
 pub fn accept_frame(sequence: u64) -> [u8; HEADER] {
     let mut header = FrameHeader::new(Kind::Accept, &[]);
     header.sequence = sequence;
+    header.encode(0)
+}
+
+/// The answer of a server to a hello: what has an origin up to this one was accepted before.
+pub fn welcome_frame(known: u64) -> [u8; HEADER] {
+    let mut header = FrameHeader::new(Kind::Accept, &[]);
+    header.origin = known;
     header.encode(0)
 }
 

@@ -104,6 +104,14 @@ impl Running {
         String::from_utf8_lossy(&self.processes[stage].errors.bytes()).into_owned()
     }
 
+    /// The address that a stage says it listens on.
+    pub fn address(&self, stage: usize) -> String {
+        self.wait_for(stage, "listening on ");
+        let said = self.said(stage);
+        let address = said.split("listening on ").nth(1).unwrap();
+        address.split([',', '\n', ' ']).next().unwrap().to_string()
+    }
+
     /// Wait until everything that a stage has sent is accepted, as its counters say.
     pub fn wait_settled(&self, stage: usize) -> &Running {
         self.wait_counters(stage, |said| {

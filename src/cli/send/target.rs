@@ -5,6 +5,7 @@ use crate::client::scheme::shapes;
 use crate::client::{self, Book, Compress, Destination, Kind, Ledger, Order, Settings};
 use crate::event::Batch;
 use crate::exit::StageError;
+use crate::link::remote::Access;
 use crate::link::{Outlet, Window};
 use crate::properties::Properties;
 use crate::stage::{Sink, SinkError};
@@ -75,6 +76,9 @@ pub(super) struct Target {
         value_name = "HOW"
     )]
     compression: Compress,
+    /// Who may read it, and who takes it.
+    #[command(flatten)]
+    access: Access,
     /// Level of deflate: 1 is fast, 9 is small.
     #[arg(long, default_value = "6", value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(1..=9))]
     compression_level: u32,
@@ -118,6 +122,9 @@ impl Target {
         if unless_of_file("compression_level") {
             settings.compression_level = self.compression_level;
         }
+        let frames = settings.hosts.iter().map(|host| host.at().clone());
+        let frames: Vec<_> = frames.collect();
+        settings.remote = self.access.remote(&frames, settings.connect_timeout, "send")?;
         settings.check().map_err(StageError::Usage)?;
         Ok(settings)
     }

@@ -3,6 +3,7 @@
 use super::StreamInlet;
 use crate::fd::FdKind;
 use crate::link::reply::{self, NoReply, Silence};
+use crate::link::welcome;
 use crate::wire::{Got, Hello, Kind};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -45,6 +46,10 @@ impl StreamInlet {
                         .into(),
                 ),
                 Err(error) => Reply::Unreachable(error.to_string()),
+            },
+            "stdout" if !self.options.only_self => match welcome::on_stdout(&self.options, &self.stop) {
+                Ok(output) => Reply::Socket(Arc::new(output)),
+                Err(why) => Reply::Unreachable(why),
             },
             reply if self.options.only_self => Reply::Unreachable(format!(
                 "the stream of {} wants its acceptances at {reply}, which is not over this connection: send it \
