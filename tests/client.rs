@@ -115,7 +115,7 @@ fn sending_goes_on_with_the_next_address_when_a_collector_is_killed() {
             .expect_status([0])
             .counts(0, "accepted", LINES)
             .says(0, ["sending to unix:./two.sock"]);
-        second.kill_all(Signal::TERM);
+        second.kill(0, Signal::TERM);
         second.wait().expect_status([0, 0]);
         let mut found: BTreeSet<u64> = numbers_in_channel(at, "one").into_iter().collect();
         found.extend(numbers_in_channel(at, "two"));
@@ -139,7 +139,7 @@ fn load_is_balanced_over_the_hosts_of_a_properties_file() {
         .expect_status([0])
         .expect_silence();
     for running in collectors {
-        running.kill_all(Signal::TERM);
+        running.kill(0, Signal::TERM);
         running.wait().expect_status([0, 0]);
     }
     let found = ["one", "two"].map(|name| numbers_in_channel(at, name));
@@ -177,7 +177,7 @@ fn directory_is_sent_and_its_files_move_when_they_were_accepted() {
     // And as whole files, with their names.
     let words = "send unix:./one.sock done/a done/b --format file --basename-header basename";
     Pipe::new(words).dir(at).run().expect_status([0]);
-    running.kill_all(Signal::TERM);
+    running.kill(0, Signal::TERM);
     running.wait().expect_status([0, 0]);
     let ended = Pipe::new("cat --output json one")
         .dir(at)
@@ -244,7 +244,7 @@ fn sink_and_source_keep_the_order_with_many_calls_under_way() {
             .expect_status([0, 0])
             .counts(1, "accepted", LINES);
     }
-    running.kill_all(Signal::TERM);
+    running.kill(0, Signal::TERM);
     running.wait().expect_status([0, 0]);
     let twice: Vec<u64> = (1..=LINES).chain(1..=LINES).collect();
     assert!(numbers_in_channel(at, "av") == twice);
@@ -272,7 +272,7 @@ fn our_source_may_be_killed_again_and_again_and_nothing_acknowledged_is_lost() {
         running = avro_collector(at, port);
     }
     sending.wait().expect_status([0]).counts(0, "accepted", LINES);
-    running.kill_all(Signal::TERM);
+    running.kill(0, Signal::TERM);
     running.wait().expect_status([0, 0]);
     let found: BTreeSet<u64> = numbers_in_channel(at, "av").into_iter().collect();
     assert_eq!(acknowledged(&ledger).len() as u64, LINES);
