@@ -1701,7 +1701,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__sink__subcmd__avro)
-            opts="-q -h --hostname --port --batch-size --connect-timeout --request-timeout --reset-connection-interval --compression-type --compression-level --max-io-workers --hosts --host --client-type --host-selector --backoff --max-backoff --max-attempts --unordered --max-unaccepted --max-unaccepted-bytes --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --hostname --port --batch-size --connect-timeout --request-timeout --reset-connection-interval --compression-type --compression-level --max-io-workers --hosts --host --client-type --host-selector --backoff --max-backoff --max-attempts --unordered --max-unaccepted --max-unaccepted-bytes --ssl --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --rejected --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1780,6 +1780,58 @@ _flume() {
                     return 0
                     ;;
                 --max-unaccepted-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssl)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --truststore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --truststore-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-all-certs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-cipher-suites)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

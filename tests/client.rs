@@ -155,6 +155,43 @@ fn load_is_balanced_over_the_hosts_of_a_properties_file() {
 }
 
 #[test]
+fn balanced_load_of_a_killed_collector_goes_to_the_other() {
+    const LINES: u64 = 200_000;
+    let mut random = Random::seeded(u64::from(std::process::id()) + 1);
+    for _ in 0..3 {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        let (first, mut second) = (collector(at, "one"), collector(at, "two"));
+        std::fs::write(at.join("lines"), lines(LINES)).unwrap();
+        let ledger = at.join("ledger");
+        let words = "send unix:./one.sock unix:./two.sock lines --host-selector random --batch-size 100 \
+                     --ledger ledger --summary json";
+        let sending = Pipe::new(words).dir(at).start();
+        let mut wait_for = |part: u64| {
+            let so_many = acknowledged(&ledger).len() as u64 + random.below(LINES / part);
+            wait_until("nothing is acknowledged", || {
+                acknowledged(&ledger).len() as u64 >= so_many.min(LINES)
+            });
+        };
+        // One is killed and comes again, then the other is gone for good.
+        wait_for(4);
+        second.kill_all(Signal::KILL);
+        second.wait();
+        second = collector(at, "two");
+        wait_for(4);
+        first.kill_all(Signal::KILL);
+        first.wait();
+        sending.wait().expect_status([0]).counts(0, "accepted", LINES);
+        second.kill(0, Signal::TERM);
+        second.wait().expect_status([0, 0]);
+        let mut found: BTreeSet<u64> = numbers_in_channel(at, "one").into_iter().collect();
+        found.extend(numbers_in_channel(at, "two"));
+        assert_eq!(acknowledged(&ledger).len() as u64, LINES);
+        nothing_lost(&ledger, &found);
+    }
+}
+
+#[test]
 fn directory_is_sent_and_its_files_move_when_they_were_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
@@ -433,6 +470,82 @@ fn real_flume_may_be_killed_and_nothing_acknowledged_is_lost() {
     wait_until("acknowledged events are lost", || found().is_superset(&whole));
     nothing_lost(&ledger, &found());
     assert_eq!(acknowledged(&ledger), whole);
+    agent.kill(0, Signal::TERM);
+    agent.wait();
+}
+
+#[test]
+fn real_flume_is_spoken_to_by_tls() {
+    const LINES: u64 = 2000;
+    if !flume_is_here() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (at, port) = (directory.path(), free_port());
+    let keys =
+        "keytool -genkeypair -keystore keys.p12 -storetype PKCS12 -storepass changeit -alias a -keyalg RSA \
+                  -dname CN=localhost -ext san=dns:localhost
+                keytool -exportcert -rfc -keystore keys.p12 -storepass changeit -alias a > ca.pem
+                keytool -importcert -noprompt -file ca.pem -keystore trust.p12 -storetype PKCS12 \
+                  -storepass changeit -alias a";
+    crate::shell::output_of(keys, at, &[]);
+    let mut text = configuration(at, &[("av", port)], "memory");
+    for (key, value) in [
+        ("ssl", "true"),
+        ("keystore", "keys.p12"),
+        ("keystore-password", "changeit"),
+    ] {
+        writeln!(text, "a1.sources.av.{key} = {value}").unwrap();
+    }
+    text.push_str("a1.sources.av.keystore-type = PKCS12\n");
+    std::fs::write(at.join("a1.conf"), text).unwrap();
+    let properties = format!(
+        "hosts = h\nhosts.h = 127.0.0.1:{port}\nssl = true\ntruststore = trust.p12\n\
+         truststore-password = changeit\ntruststore-type = PKCS12\n"
+    );
+    std::fs::write(at.join("client.properties"), properties).unwrap();
+    let agent = start_agent(at, &[("av", port)]);
+    let ways = [
+        format!("send avros://localhost:{port} --tls-ca ca.pem"),
+        "send --rpcProps client.properties".to_string(),
+    ];
+    for words in &ways {
+        Pipe::new(words)
+            .dir(at)
+            .input(lines(LINES))
+            .run()
+            .expect_status([0]);
+    }
+    // As in Flume nobody looks at the name: the certificate has another.
+    Pipe::new("source stdin")
+        .then(&format!(
+            "sink avro --hostname 127.0.0.1 --port {port} --ssl --tls-ca ca.pem"
+        ))
+        .dir(at)
+        .input(lines(LINES))
+        .run()
+        .expect_status([0, 0]);
+    let out = at.join("av");
+    wait_until("the agent writes less than it has acknowledged", || {
+        numbers_in(&out).len() as u64 >= 3 * LINES
+    });
+    for (words, why) in [
+        (
+            format!("send avros://127.0.0.1:{port} --tls-ca ca.pem --retry-for 100ms"),
+            "127.0.0.1",
+        ),
+        (
+            format!("send avro://127.0.0.1:{port} --retry-for 100ms --request-timeout 2s"),
+            "cannot be made",
+        ),
+    ] {
+        Pipe::new(&words)
+            .dir(at)
+            .input("x\n")
+            .run()
+            .expect_status([75])
+            .says(0, [why]);
+    }
     agent.kill(0, Signal::TERM);
     agent.wait();
 }

@@ -29,7 +29,9 @@ impl Balanced {
         let hosts = settings.used_hosts().iter();
         Balanced(Arc::new(Shared {
             settings: settings.clone(),
-            members: hosts.map(|host| Arc::new(Member::new(host.clone()))).collect(),
+            members: hosts
+                .map(|host| Arc::new(Member::new(host.clone(), settings)))
+                .collect(),
             selector: Mutex::new(selector_of(settings)),
             stop: stop.clone(),
             after: Mutex::default(),
@@ -68,7 +70,7 @@ impl Shared {
         let order = self.lock_selector().order(Instant::now());
         let mut said = Vec::new();
         for at in order {
-            match self.members[at].outlet(&self.settings, &self.stop) {
+            match self.members[at].outlet(&self.stop) {
                 Ok((outlet, is_new)) => {
                     if is_new && self.members[at].works_again() {
                         say::info(

@@ -21,10 +21,7 @@ pub const TCP: Scheme = Scheme {
 pub const TLS: Scheme = Scheme {
     prefix: "tls:",
     shape: "tls:HOST:PORT",
-    place: |rest| match super::tcp_place(rest)? {
-        Address::Tcp(host, port) => Ok(Address::Tls(host, port)),
-        other => Ok(other),
-    },
+    place: super::tls_place,
     compression: WAYS,
     cuts: false,
     open,
@@ -52,7 +49,5 @@ fn open(to: &Destination, settings: &Settings, stop: &Stop) -> Result<Arc<dyn Ou
         },
         ..OutletOptions::new(Identity::of_stage(&settings.name), Reply::SelfSocket)
     };
-    let mut remote = settings.remote.clone();
-    remote.connect_timeout = settings.connect_timeout;
-    Ok(remote.open(to.at(), &options, stop)?)
+    Ok(settings.remote().open(to.at(), &options, stop)?)
 }

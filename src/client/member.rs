@@ -12,15 +12,17 @@ use std::time::Instant;
 /// See the module.
 pub(super) struct Member {
     to: Destination,
+    settings: Settings,
     outlet: Mutex<Option<Arc<dyn Outlet>>>,
     /// It cannot be reached, and that was said.
     failing: AtomicBool,
 }
 
 impl Member {
-    pub fn new(to: Destination) -> Member {
+    pub fn new(to: Destination, settings: &Settings) -> Member {
         Member {
             to,
+            settings: settings.for_one_of_several(),
             outlet: Mutex::default(),
             failing: AtomicBool::new(false),
         }
@@ -38,12 +40,12 @@ impl Member {
     }
 
     /// Its connection, and whether it was made just now.
-    pub fn outlet(&self, settings: &Settings, stop: &Stop) -> Result<(Arc<dyn Outlet>, bool), SendError> {
+    pub fn outlet(&self, stop: &Stop) -> Result<(Arc<dyn Outlet>, bool), SendError> {
         let mut own = self.lock();
         if let Some(outlet) = &*own {
             return Ok((outlet.clone(), false));
         }
-        let outlet = self.to.open(settings, stop)?;
+        let outlet = self.to.open(&self.settings, stop)?;
         *own = Some(outlet.clone());
         Ok((outlet, true))
     }
@@ -92,14 +94,14 @@ impl Member {
     }
 
     /// Send a batch and wait for what becomes of it.
-    pub fn call(&self, batch: &Batch, settings: &Settings, stop: &Stop) -> Result<(), ClientError> {
+    pub fn call(&self, batch: &Batch, stop: &Stop) -> Result<(), ClientError> {
         let (outlet, _) = self
-            .outlet(settings, stop)
+            .outlet(stop)
             .map_err(|error| ClientError::Connect(error.to_string()))?;
         let sent = outlet.send(batch.clone());
         let receipt = sent.and_then(|receipt| outlet.flush().map(|()| receipt));
         let outcome = match receipt {
-            Ok(receipt) => receipt.wait_for(Some(settings.patience(batch.len()))),
+            Ok(receipt) => receipt.wait_for(Some(self.settings.patience(batch.len()))),
             Err(SendError::TooLarge(why)) => return Err(ClientError::Rejected(why)),
             Err(_) => Some(Outcome::Lost),
         };
@@ -113,7 +115,10 @@ impl Member {
                 Some(why) => why,
                 None => format!("{}: the connection is lost", self.to),
             },
-            None => format!("{}: no answer within {:?}", self.to, settings.request_timeout),
+            None => format!(
+                "{}: no answer within {:?}",
+                self.to, self.settings.request_timeout
+            ),
         };
         self.failed(&outlet);
         Err(ClientError::Delivery(error))

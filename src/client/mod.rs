@@ -87,7 +87,9 @@ impl Client {
             .map_err(|error| ClientError::Connect(format!("no client can be made: {error}")))?;
         let hosts = settings.used_hosts().iter();
         let client = Client {
-            members: hosts.map(|host| Arc::new(Member::new(host.clone()))).collect(),
+            members: hosts
+                .map(|host| Arc::new(Member::new(host.clone(), &settings)))
+                .collect(),
             selector: Mutex::new(selector_of(&settings)),
             settings: Arc::new(settings),
             current: AtomicUsize::new(0),
@@ -152,7 +154,7 @@ impl Client {
     }
 
     fn deliver(&self, batch: &Batch) -> Result<(), ClientError> {
-        self.members[0].call(batch, &self.settings, &self.stop)
+        self.members[0].call(batch, &self.stop)
     }
 
     /// To the host that is used; when it fails, to the next ones.
@@ -162,7 +164,7 @@ impl Client {
         let mut last = ClientError::Inactive;
         for _ in 0..attempts {
             let at = self.reach()?;
-            match self.members[at].call(batch, &self.settings, &self.stop) {
+            match self.members[at].call(batch, &self.stop) {
                 Ok(()) => return Ok(()),
                 Err(error @ ClientError::Rejected(_)) => return Err(error),
                 Err(error) => last = error,
@@ -181,7 +183,7 @@ impl Client {
         let (first, hosts) = (self.current.load(Ordering::SeqCst), self.members.len());
         let mut said = Vec::new();
         for at in (0..hosts).map(|step| (first + step) % hosts) {
-            match self.members[at].outlet(&self.settings, &self.stop) {
+            match self.members[at].outlet(&self.stop) {
                 Ok(_) => {
                     self.current.store(at, Ordering::SeqCst);
                     return Ok(at);
@@ -196,7 +198,7 @@ impl Client {
         let order = self.lock_selector().order(Instant::now());
         let mut said = Vec::new();
         for at in order {
-            match self.members[at].call(batch, &self.settings, &self.stop) {
+            match self.members[at].call(batch, &self.stop) {
                 Ok(()) => return Ok(()),
                 Err(error @ ClientError::Rejected(_)) => return Err(error),
                 Err(error) => said.push(error.to_string()),
@@ -227,6 +229,14 @@ const ALL_LEFT_OUT: &str = "all hosts have failed lately and are left out for no
 
 fn selector_of(settings: &Settings) -> Selector {
     Selector::new(settings.order, settings.used_hosts().len(), settings.max_backoff)
+}
+
+/// `HOST:PORT` as a place that is reached by TLS.
+fn tls_place(rest: &str) -> Result<Address, String> {
+    match tcp_place(rest)? {
+        Address::Tcp(host, port) => Ok(Address::Tls(host, port)),
+        other => Ok(other),
+    }
 }
 
 /// `HOST:PORT` as a place.

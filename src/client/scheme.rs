@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// All of them.
-pub const SCHEMES: &[Scheme] = &[avro::AVRO, frames::TCP, frames::TLS, frames::UNIX];
+pub const SCHEMES: &[Scheme] = &[avro::AVRO, avro::AVROS, frames::TCP, frames::TLS, frames::UNIX];
 
 /// Opens a connection to a place.
 pub type Open = fn(&Destination, &Settings, &Stop) -> Result<Arc<dyn Outlet>, SendError>;
@@ -142,7 +142,9 @@ mod tests {
     fn addresses_name_their_protocol() {
         check("avro://host:4141", Ok(Address::Tcp("host".into(), 4141)));
         check("avro://[::1]:4141", Ok(Address::Tcp("::1".into(), 4141)));
+        check("avros://host:4141", Ok(Address::Tls("host".into(), 4141)));
         check("tcp:host:1", Ok(Address::Tcp("host".into(), 1)));
+        check("tls:host:1", Ok(Address::Tls("host".into(), 1)));
         check("unix:/run/x", Ok(Address::Unix("/run/x".into())));
         check("avro://host", Err("avro://HOST:PORT"));
         check("avro://host:0", Err("port 0"));
@@ -151,7 +153,7 @@ mod tests {
         check("avor://host:1", Err("did you mean \"avro\"?"));
         check(
             "gopher://host:1",
-            Err("avro://HOST:PORT, tcp:HOST:PORT or unix:PATH"),
+            Err("avros://HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or unix:PATH"),
         );
     }
 

@@ -2,11 +2,12 @@
 //! set one by one.
 
 use super::{Destination, Order};
-use crate::component::nearest;
+use crate::component::{Spec, made, nearest};
 use crate::link::Window;
 use crate::link::remote::Remote;
 use crate::metrics::{Count, Counters};
 use crate::properties::Properties;
+use crate::tls::{self, ClientTls, Connector, HostNames};
 use crate::value::flume_bool;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -74,10 +75,8 @@ pub struct Settings {
     pub reset_after: Option<Duration>,
     /// Where connections are counted.
     pub counted: Connections,
-    /// Frames: TLS, token, and the name of the stream over all of its connections.
+    /// How connections are made: TLS, token, and by which name a server of frames knows the stream.
     pub remote: Remote,
-    /// Flume's settings of TLS as they were given, for protocols that have it.
-    pub tls: BTreeMap<String, String>,
 }
 
 /// Counts connections, for whom it matters.
@@ -159,7 +158,6 @@ impl Settings {
             reset_after: None,
             counted: Connections::default(),
             remote: Remote::new(TIMEOUT),
-            tls: BTreeMap::new(),
         }
     }
 
@@ -182,10 +180,11 @@ impl Settings {
             settings.max_backoff = Some(most.map_or(MAX_BACKOFF, Duration::from_millis));
         }
         (settings.compression, settings.compression_level) = read.compression()?;
-        for key in TLS {
-            settings
-                .tls
-                .extend(given.get(key).map(|value| (key.to_string(), value.to_string())));
+        let given_tls = TLS
+            .iter()
+            .filter_map(|key| Some((key.to_string(), given.get(key)?.to_string())));
+        if settings.needs_tls() {
+            settings.remote.connector = Some(connector(given_tls.collect())?);
         }
         read.warn_of_unknown(warn);
         if settings.kind == Kind::Default && settings.hosts.len() > 1 {
@@ -231,7 +230,36 @@ impl Settings {
     }
 }
 
+/// What speaks TLS as Flume's properties say: without a look at the name of the host, as Flume's clients do.
+fn connector(given: BTreeMap<String, String>) -> Result<Arc<Connector>, String> {
+    const SPEC: Spec<ClientTls> = Spec::new::<ClientTls>("client", made::<ClientTls>);
+    let settings = SPEC.from_properties(&given).map_err(|error| error.to_string())?;
+    let connector = tls::client(&settings, HostNames::Ignored, "client");
+    connector.map(Arc::new).map_err(|error| error.to_string())
+}
+
 impl Settings {
+    /// One of the hosts is spoken to by TLS.
+    pub fn needs_tls(&self) -> bool {
+        self.used_hosts().iter().any(|host| host.at().is_tls())
+    }
+
+    /// How a connection is made, with the time that it may take.
+    pub(super) fn remote(&self) -> Remote {
+        Remote {
+            connect_timeout: self.connect_timeout,
+            ..self.remote.clone()
+        }
+    }
+
+    /// The same for one of several hosts, where a stream of frames is another one.
+    pub(super) fn for_one_of_several(&self) -> Settings {
+        Settings {
+            remote: self.remote.anew(),
+            ..self.clone()
+        }
+    }
+
     /// Batches arrive in the order of their sending. Balanced over several hosts they do not.
     pub(super) fn keeps_order(&self) -> bool {
         !self.unordered && self.kind != Kind::DefaultLoadbalance
@@ -435,7 +463,7 @@ mod tests {
             (settings.compression, settings.compression_level),
             (Compress::Deflate, 9)
         );
-        assert_eq!(settings.tls["truststore"], "x.p12");
+        assert!(settings.remote.connector.is_none());
     }
 
     #[test]
@@ -476,6 +504,10 @@ mod tests {
         fails(
             "hosts = a\nhosts.a = o:1\nclient.type = default_loadbalance",
             "at least two hosts",
+        );
+        fails(
+            "hosts = a\nhosts.a = o:1\nssl = true\ntruststore = /nowhere/x.p12",
+            "/nowhere/x.p12",
         );
         fails(
             "hosts = a\nhosts.a = tcp:o:1\ncompression-type = deflate",

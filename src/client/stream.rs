@@ -18,7 +18,8 @@ pub fn stream(settings: &Settings, give_up: Option<Duration>, stop: &Stop) -> Ar
     let connect: Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync> = match settings.kind {
         Kind::DefaultLoadbalance => {
             let balanced: Arc<dyn Outlet> = Arc::new(Balanced::new(settings, stop));
-            Box::new(move || Ok(balanced.clone()))
+            let connect = Box::new(move || Ok(balanced.clone()));
+            return Arc::new(Resend::connecting(connect, give_up, &name, stop));
         }
         Kind::Default | Kind::DefaultFailover => {
             let rotation = Rotation {
@@ -29,6 +30,7 @@ pub fn stream(settings: &Settings, give_up: Option<Duration>, stop: &Stop) -> Ar
             Box::new(move || rotation.connect())
         }
     };
+    // A server of frames that still knows the stream takes nothing twice.
     Arc::new(Resend::numbering(connect, give_up, &name, stop))
 }
 
@@ -137,6 +139,10 @@ impl Outlet for Leaving {
 
     fn unsettled(&self) -> Unsettled {
         self.inner.unsettled()
+    }
+
+    fn known(&self) -> u64 {
+        self.inner.known()
     }
 
     fn why_closed(&self) -> Option<String> {

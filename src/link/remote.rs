@@ -32,6 +32,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// Something is said of TLS.
+    pub fn names_tls(&self) -> bool {
+        self.tls.is_given()
+    }
+
     /// How to open streams at these addresses, for the stage with this name.
     pub fn remote(
         &self,
@@ -106,11 +111,7 @@ impl Remote {
     ) -> Result<Arc<StreamOutlet>, SendError> {
         let failed =
             |why: String| SendError::Temporary(format!("a connection to {at} cannot be made: {why}"));
-        let socket = at
-            .connect(self.connect_timeout)
-            .map_err(|error| failed(error.to_string()))?;
-        watch_peer(&socket, self.keep_alive);
-        let (socket, fate) = self.secured(at, socket).map_err(failed)?;
+        let (socket, fate) = self.connect(at).map_err(failed)?;
         let mut options = options.clone();
         options.origin = self.session.clone();
         options.is_greeted = true;
@@ -133,6 +134,15 @@ impl Remote {
             failed(known.map_or(why, |known| known.to_string()))
         })?;
         Ok(Arc::new(outlet))
+    }
+
+    /// Connect to an address, by TLS if it says so. The error is a sentence.
+    pub fn connect(&self, at: &Address) -> Result<(OwnedFd, Option<Fate>), String> {
+        let socket = at
+            .connect(self.connect_timeout)
+            .map_err(|error| error.to_string())?;
+        watch_peer(&socket, self.keep_alive);
+        self.secured(at, socket)
     }
 
     /// The same for another server, where the stream is another one.

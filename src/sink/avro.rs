@@ -12,6 +12,7 @@ use crate::link::{Outlet, Window};
 use crate::metrics::Counters;
 use crate::stage::{Sink, SinkError};
 use crate::stop::Stop;
+use crate::tls::{ClientSsl, HostNames};
 use crate::value::{Millis, Pair, Seconds, Size};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,8 +108,13 @@ pub struct Avro {
         value_name = "SIZE"
     )]
     max_unaccepted_bytes: Size,
+    #[command(flatten)]
+    ssl: ClientSsl,
     #[arg(skip)]
     counted: Connections,
+    /// Known when it has started.
+    #[arg(skip)]
+    ready: Option<Settings>,
 }
 
 impl Avro {
@@ -121,7 +127,7 @@ impl Avro {
                 true => format!("[{host}]"),
                 false => host.clone(),
             };
-            return Ok(vec![Destination::avro(&format!("{host}:{port}"))?]);
+            return Ok(vec![self.at(&format!("{host}:{port}"))?]);
         };
         let place = |word: &str| {
             let (name, own) = match word.split_once('=') {
@@ -131,9 +137,18 @@ impl Avro {
             let member = self.members.iter().rfind(|pair| pair.name == name);
             let place = member.map(|pair| pair.value.clone()).or(own);
             let place = place.ok_or_else(|| format!("hosts.{name} is missing: its HOST:PORT"))?;
-            Destination::avro(place.trim()).map_err(|what| format!("hosts.{name}: {what}"))
+            self.at(place.trim())
+                .map_err(|what| format!("hosts.{name}: {what}"))
         };
         list.split_whitespace().map(place).collect()
+    }
+
+    /// A host and a port, reached as `ssl` says.
+    fn at(&self, place: &str) -> Result<Destination, String> {
+        match self.ssl.is_on() {
+            true => format!("avros://{place}").parse(),
+            false => Destination::avro(place),
+        }
     }
 
     fn settings(&self) -> Result<Settings, String> {
@@ -158,7 +173,6 @@ impl Avro {
             batches: self.max_unaccepted as usize,
             bytes: self.max_unaccepted_bytes.0 as usize,
         };
-        settings.counted = self.counted.clone();
         settings.check()?;
         Ok(settings)
     }
@@ -178,7 +192,12 @@ fn timeout(property: &str, given: Millis) -> Duration {
 
 impl Sink for Avro {
     fn start(&mut self) -> StageResult {
-        self.settings().map(drop).map_err(StageError::Usage)
+        let mut settings = self.settings().map_err(StageError::Usage)?;
+        // Flume does not look whether the certificate bears the name of the host.
+        let connector = self.ssl.connector(HostNames::Ignored, "sink avro")?;
+        settings.remote.connector = connector.map(Arc::new);
+        self.ready = Some(settings);
+        Ok(())
     }
 
     fn write(&mut self, _batch: &Batch) -> Result<(), SinkError> {
@@ -194,7 +213,8 @@ impl Sink for Avro {
     }
 
     fn outlet(&mut self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
-        let settings = self.settings().ok()?;
+        let mut settings = self.ready.take()?;
+        settings.counted = self.counted.clone();
         Some(client::stream(&settings, None, stop))
     }
 }

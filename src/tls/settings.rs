@@ -121,6 +121,11 @@ impl ServerSsl {
 }
 
 impl ClientSsl {
+    /// TLS is on.
+    pub fn is_on(&self) -> bool {
+        self.ssl
+    }
+
     /// The connector, if TLS is on.
     pub fn connector(&self, names: HostNames, name: &str) -> Result<Option<super::Connector>, StageError> {
         self.ssl

@@ -34,7 +34,8 @@ pub const TOOL: Tool = Tool {
 /// Send lines, files or a stream to an address, such as that of "flume source avro" or of a Flume agent.
 ///
 /// Addresses come first, then files: "flume send avro://collector:4141 app.log", or recordings with "--format
-/// stream". An address is avro://HOST:PORT, tcp:HOST:PORT or unix:PATH. It ends with 0 when everything was accepted there, and
+/// stream". An address is avro://HOST:PORT, tcp:HOST:PORT, unix:PATH, or with TLS avros://HOST:PORT
+/// or tls:HOST:PORT. It ends with 0 when everything was accepted there, and
 /// with 75 when that is not reached for so long as --retry-for says; standard input that is a file is then left
 /// at what was not accepted. With several addresses it goes on with the next one when one fails.
 #[derive(Parser)]

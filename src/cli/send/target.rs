@@ -122,11 +122,24 @@ impl Target {
         if unless_of_file("compression_level") {
             settings.compression_level = self.compression_level;
         }
-        let frames = settings.hosts.iter().map(|host| host.at().clone());
-        let frames: Vec<_> = frames.collect();
-        settings.remote = self.access.remote(&frames, settings.connect_timeout, "send")?;
         settings.check().map_err(StageError::Usage)?;
+        self.secure(&mut settings)?;
         Ok(settings)
+    }
+
+    /// TLS and the token, for those hosts that want them.
+    fn secure(&self, settings: &mut Settings) -> Result<(), StageError> {
+        // What client properties say of TLS holds where no flag says something else.
+        let of_file = settings
+            .remote
+            .connector
+            .take()
+            .filter(|_| !self.access.names_tls());
+        let hosts = settings.used_hosts().iter().map(|host| host.at().clone());
+        let hosts: Vec<_> = hosts.filter(|at| of_file.is_none() || !at.is_tls()).collect();
+        settings.remote = self.access.remote(&hosts, settings.connect_timeout, "send")?;
+        settings.remote.connector = of_file.or(settings.remote.connector.take());
+        Ok(())
     }
 
     /// Settings come from client properties.

@@ -24,12 +24,25 @@ pub const AVRO: Scheme = Scheme {
     open,
 };
 
+/// The same over TLS.
+pub const AVROS: Scheme = Scheme {
+    prefix: "avros://",
+    shape: "avros://HOST:PORT",
+    place: super::tls_place,
+    ..AVRO
+};
+
 fn open(to: &Destination, settings: &Settings, stop: &Stop) -> Result<Arc<dyn Outlet>, SendError> {
-    let socket = to
-        .at()
-        .connect(settings.connect_timeout)
-        .map_err(|error| error.to_string());
-    let outlet = socket.and_then(|socket| AvroOutlet::open(socket, to, settings, stop));
+    let outlet = settings.remote().connect(to.at()).and_then(|(socket, fate)| {
+        let outlet = AvroOutlet::open(socket, to, settings, stop);
+        match outlet {
+            Ok(outlet) => Ok(outlet.through(fate)),
+            // What TLS knows of it explains more than that the connection was closed.
+            Err(why) => Err(fate
+                .and_then(|fate| fate.why())
+                .map_or(why, |known| known.to_string())),
+        }
+    });
     match outlet {
         Ok(outlet) => Ok(Arc::new(outlet)),
         Err(why) => {

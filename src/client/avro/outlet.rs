@@ -15,6 +15,7 @@ use crate::rpc::avro::handshake::Greeting;
 use crate::rpc::avro::pack::{put_buffer, put_head};
 use crate::rpc::avro::{Deflate, Got, Inflated, Limits, PackReader, Reply, RequestPack};
 use crate::stop::Stop;
+use crate::tls::Fate;
 use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
@@ -44,6 +45,8 @@ pub struct AvroOutlet {
     window: Window,
     /// Calls that may be under way: one, where the server does not promise to take them in their order.
     most_calls: usize,
+    /// Who carries its bytes through TLS, and knows why that ended.
+    fate: Option<Fate>,
     /// When it has lived long enough: the next batch goes over another connection.
     until: Option<Instant>,
 }
@@ -95,6 +98,7 @@ impl AvroOutlet {
             writer: Mutex::new(writer),
             calls,
             most_calls: 1,
+            fate: None,
             stop: stop.clone(),
             batch_size: settings.batch_size.max(1),
             window: settings.window,
@@ -105,6 +109,12 @@ impl AvroOutlet {
             false => outlet.begin(input, settings),
         }?;
         Ok(outlet)
+    }
+
+    /// Its socket is one end of this.
+    pub fn through(mut self, fate: Option<Fate>) -> AvroOutlet {
+        self.fate = fate;
+        self
     }
 
     fn begin<I>(&mut self, input: I, settings: &Settings) -> Result<(), String>
@@ -455,7 +465,9 @@ impl Outlet for AvroOutlet {
     }
 
     fn why_closed(&self) -> Option<String> {
-        self.calls.why()
+        let why = self.calls.why()?;
+        let known = self.fate.as_ref().and_then(Fate::why);
+        Some(known.map_or(why, |known| format!("{}: {known}", self.calls.to)))
     }
 }
 
