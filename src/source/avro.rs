@@ -17,6 +17,7 @@ use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::metrics::Count;
+use crate::rpc::avro::outside;
 use crate::rpc::avro::protocol::Shape;
 use crate::rpc::avro::{
     Answer, Clients, Got, HandshakeResponse, Inflated, Limits, Match, Message, Pack, PackReader, Request,
@@ -25,6 +26,7 @@ use crate::rpc::avro::{
 use crate::rpc::stranger;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::tls::{Acceptor, ServerSsl, TlsError};
 use crate::value::Millis;
 use crate::wire::Input;
 use answers::{Answers, Owed, Permit, Permits};
@@ -37,6 +39,10 @@ use std::time::{Duration, Instant};
 
 /// How long a client may be silent inside a request.
 const STALL: Duration = Duration::from_secs(60);
+/// What a zlib stream begins with; TLS begins with 0x16.
+const ZLIB: u8 = 0x78;
+/// How long the last answers of a TLS connection may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Take events from Flume's RPC clients, log4j appenders and avro sinks.
 ///
@@ -70,6 +76,8 @@ pub struct Avro {
     ip_filter_rules: Option<String>,
     #[command(flatten)]
     connections: Connections,
+    #[command(flatten)]
+    ssl: ServerSsl,
     #[arg(skip)]
     server: Running,
 }
@@ -106,6 +114,7 @@ impl EventDrivenSource for Avro {
             max_in_flight: self.max_in_flight,
             is_deflated: self.compression_type.eq_ignore_ascii_case("deflate"),
             rules: self.rules().map_err(StageError::Usage)?,
+            acceptor: self.ssl.acceptor(to.counters().name())?,
             clients: Clients::default(),
             max_wait: self.max_wait.0,
             permits: Permits::new(self.threads),
@@ -133,6 +142,7 @@ struct Service {
     max_in_flight: u32,
     is_deflated: bool,
     rules: Option<IpRules>,
+    acceptor: Option<Acceptor>,
     clients: Clients,
     max_wait: Duration,
     /// `threads`
@@ -149,20 +159,55 @@ impl Service {
         if !self.may_connect(&peer) {
             return say::info(name, format!("{peer}: ipFilterRules do not allow it to connect"));
         }
-        // Where TLS is wished, this is the place to put the plain end of its tunnel instead.
+        let broke = |why: &dyn std::fmt::Display| {
+            to.counters().add(Count::EventReadFail, 1);
+            say::warn(name, format!("{peer}: {why}; the connection is closed"));
+        };
+        let Some(acceptor) = &self.acceptor else {
+            return self.speak(socket, self.is_deflated, &peer, to, &broke);
+        };
+        let (socket, is_deflated) = match self.is_deflated && begins_compressed(&socket, to) {
+            false => (Ok(socket), self.is_deflated),
+            true => (outside::inside(socket), false),
+        };
+        let tunnel = socket
+            .map_err(|error| TlsError::Failed(error.to_string()))
+            .and_then(|socket| acceptor.accept_until(socket, to.stop()));
+        match tunnel {
+            Err(why) => broke(&why),
+            Ok(tunnel) => {
+                self.speak(tunnel.fd, is_deflated, &peer, to, &broke);
+                tunnel.fate.wait_flushed(LAST_BYTES);
+                if let Some(why @ (TlsError::Refused(_) | TlsError::Failed(_))) = tunnel.fate.why() {
+                    broke(&why);
+                }
+            }
+        }
+    }
+
+    /// Avro over what is plain by now.
+    fn speak(
+        &self,
+        socket: OwnedFd,
+        is_deflated: bool,
+        peer: &str,
+        to: &Arc<ChannelProcessor>,
+        broke: &dyn Fn(&dyn std::fmt::Display),
+    ) {
         let socket = Arc::new(socket);
         let input = Socket(socket.clone());
         let mut client = Client {
             service: self,
             to,
-            peer: peer.as_str().into(),
-            answers: Answers::new(socket.clone(), self.is_deflated),
+            peer: peer.into(),
+            answers: Answers::new(socket.clone(), is_deflated),
+            is_deflated,
             shape: None,
             holds: false,
             keeps_order: false,
         };
         let limits = Limits::default();
-        let ended = match self.is_deflated {
+        let ended = match is_deflated {
             false => client.run(&mut PackReader::new(input, limits)),
             true => client.run(&mut PackReader::new(Inflated::new(input), limits)),
         };
@@ -172,10 +217,7 @@ impl Service {
             Ok(Ended::ByStop) => {
                 client.answers.finish(to);
             }
-            Err(why) => {
-                to.counters().add(Count::EventReadFail, 1);
-                say::warn(name, format!("{peer}: {why}; the connection is closed"));
-            }
+            Err(why) => broke(&why),
         }
         if client.answers.is_idle() {
             hang_up(&socket);
@@ -188,6 +230,18 @@ impl Service {
             _ => true,
         }
     }
+}
+
+/// With TLS and deflate together: Flume's clients since 1.10 compress what TLS has made, those before and ours encrypt
+/// what is compressed. The first byte tells; who sends none is left to TLS, which says so.
+fn begins_compressed(socket: &OwnedFd, to: &Arc<ChannelProcessor>) -> bool {
+    let deadline = Some(Instant::now() + STALL);
+    let mut first = [0];
+    let came = fd::wait(socket.as_fd(), PollFlags::IN, &[to.stop().bell()], deadline);
+    let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+    matches!(came, Ok(Woken::Ready))
+        && rustix::net::recv(socket, &mut first, flags).is_ok_and(|(_, count)| count == 1)
+        && first[0] == ZLIB
 }
 
 /// How a connection ended well.
@@ -237,6 +291,7 @@ struct Client<'a> {
     to: &'a Arc<ChannelProcessor>,
     peer: Arc<str>,
     answers: Arc<Answers>,
+    is_deflated: bool,
     /// Of the client's protocol, once the two have shaken hands.
     shape: Option<Shape>,
     /// Something of it was handed on and may be held back.
@@ -278,7 +333,7 @@ impl Client<'_> {
     /// Who speaks something else is told apart by its first bytes.
     fn expect_avro(&self, first: &[u8]) -> Result<(), String> {
         let found = stranger(first);
-        match (self.service.is_deflated, found) {
+        match (self.is_deflated, found) {
             (false, None) => Ok(()),
             (true, Some(found)) if found.starts_with("zlib") => Ok(()),
             (false, Some(found)) if found.starts_with("zlib") => Err(

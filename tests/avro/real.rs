@@ -35,9 +35,14 @@ pub fn is_there() -> bool {
 
 /// The client with these options, in the directory of the pipeline that takes what it sends.
 fn client(taker: &Running, options: &str) -> Pipe {
+    client_of("1.11.0", taker, options)
+}
+
+fn client_of(version: &str, taker: &Running, options: &str) -> Pipe {
     let program = peer("client");
     // Of two ledgers the last counts.
     Pipe::foreign(&format!("exec {} --ledger ledger {options}", program.display()))
+        .env("FLUME_PEER_VERSION", version)
         .dir(&taker.path(""))
         .patience(Duration::from_secs(120))
 }
@@ -49,12 +54,16 @@ fn stopped(taker: Running) -> Ended {
 
 /// What the client sends with these options arrives, each event once.
 fn check(source: &str, options: &str, events: u64) {
+    check_with("1.11.0", source, options, events);
+}
+
+fn check_with(version: &str, source: &str, options: &str, events: u64) {
     if !is_there() {
         return;
     }
     let taker = collector(source).start();
     let hosts = format!("--hosts 127.0.0.1:{}", port(&taker, 0));
-    client(&taker, &format!("{hosts} --events {events} {options}"))
+    client_of(version, &taker, &format!("{hosts} --events {events} {options}"))
         .run()
         .expect_status([0]);
     let ended = stopped(taker).counts(0, "accepted", events);
@@ -86,6 +95,37 @@ fn deflated_batches_arrive_once_at_the_ends_of_its_levels() {
             "--compression-type deflate",
             &format!("--batch 200 --size 100 {properties}={level}"),
             5000,
+        );
+    }
+}
+
+#[test]
+fn clients_of_both_generations_arrive_by_tls_and_with_deflate_outside_or_inside() {
+    if !is_there() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let keys =
+        "keytool -genkeypair -keystore keys.p12 -storetype PKCS12 -storepass changeit -alias a -keyalg RSA \
+                  -dname CN=localhost
+                keytool -exportcert -rfc -keystore keys.p12 -storepass changeit -alias a > ca.pem
+                keytool -importcert -noprompt -file ca.pem -keystore trust.p12 -storetype PKCS12 \
+                  -storepass changeit -alias a
+                printf changeit > password";
+    crate::shell::output_of(keys, directory.path(), &[]);
+    let at = directory.path().display();
+    let source = format!("--ssl --keystore {at}/keys.p12 --keystore-password file:{at}/password");
+    let options = format!(
+        "--batch 100 --size 200 --property ssl=true --property truststore={at}/trust.p12 \
+         --property truststore-password=changeit --property truststore-type=PKCS12"
+    );
+    for version in ["1.9.0", "1.11.0"] {
+        check_with(version, &source, &options, 3000);
+        check_with(
+            version,
+            &format!("{source} --compression-type deflate"),
+            &format!("{options} --property compression-type=deflate"),
+            3000,
         );
     }
 }

@@ -366,6 +366,7 @@ fn who_speaks_otherwise_is_named() {
     let socket = Arc::new(OwnedFd::from(socket));
     let said = |is_deflated, first: &[u8]| {
         let service = Service {
+            acceptor: None,
             max_in_flight: 1,
             is_deflated,
             rules: None,
@@ -375,6 +376,7 @@ fn who_speaks_otherwise_is_named() {
             entrance: Permits::new(1),
         };
         let client = Client {
+            is_deflated,
             service: &service,
             to: &bench.to,
             peer: "peer".into(),
