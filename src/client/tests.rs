@@ -5,6 +5,7 @@ use super::{Client, ClientError, Kind, Order, stream};
 use crate::ack::Outcome;
 use crate::event::Event;
 use crate::link::inlet::InletOptions;
+use crate::link::welcome::Gate;
 use crate::link::{Identity, Inlet, Next, StreamInlet, Wait};
 use crate::rpc::avro::Status;
 use std::os::unix::net::UnixListener;
@@ -216,7 +217,10 @@ fn client_speaks_frames_too_and_ends_its_stream_well() {
     std::thread::scope(|scope| {
         let server = scope.spawn(|| {
             let (socket, _) = listener.accept().unwrap();
-            let options = InletOptions::new(Identity::of_stage("test"), "client");
+            let options = InletOptions {
+                gate: Some(Gate(std::sync::Arc::new(|_| Ok(0)))),
+                ..InletOptions::new(Identity::of_stage("test"), "client")
+            };
             let mut inlet = StreamInlet::open(socket.into(), options, &stop()).unwrap();
             let Ok(Next::Delivery(delivery)) = inlet.next(Wait::Forever) else {
                 panic!("no batch came");
