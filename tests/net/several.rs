@@ -1,12 +1,13 @@
 //! Several servers: batches are shared out, or go to all.
 
-use super::{all_once, collector, end, lines, wait_until_more};
+use super::{all_once, collector, end, lines};
 use crate::pipe::{Pipe, Running};
 use crate::shell::output_of;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Two collectors with directories of their own, which listen on the sockets `one` and `two` above them.
 fn two_collectors(at: &Path, words: [&str; 2]) -> [Running; 2] {
@@ -92,10 +93,24 @@ fn what_a_killed_server_had_goes_to_another() {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
         let [one, two] = two_collectors(at, ONE_AND_TWO);
-        let client = client_of_both(at, 100_000, &format!("unix:./one unix:./two --mode {mode}"));
-        wait_until_more(&at.join("a"));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let client = Pipe::new("source stdin --batch-size 20")
+            .dir(at)
+            .input_from(reader)
+            .then(&format!(
+                "sink stream unix:./one unix:./two --mode {mode} --summary json"
+            ))
+            .patience(Duration::from_secs(120))
+            .start();
+        writer.write_all(&lines(0, 50_000)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while output_of("flume cat -n 1 spool", &at.join("a"), &[]).is_empty() {
+            assert!(Instant::now() < deadline, "the first server gets nothing");
+        }
         one.kill(0, Signal::KILL);
         one.wait();
+        writer.write_all(&lines(50_000, 100_000)).unwrap();
+        drop(writer);
         client.wait().expect_status([0, 0]).counts(1, "accepted", 100_000);
         end(two);
         let [a, b] = together(at, 100_000);
