@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+mod avro;
 mod backlog;
 mod beside;
 mod channel;
@@ -38,6 +39,7 @@ const SUBJECTS: &[Subject] = &[
     ("lines", lines::measure),
     ("channel", channel::measure),
     ("flume", beside::measure),
+    ("avro", avro::measure),
     ("backlog", backlog::measure),
     ("extract", extract::measure),
     ("start", start::measure),

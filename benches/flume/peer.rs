@@ -49,8 +49,13 @@ impl Peer {
 
     /// Start an agent: properties of its source `s` and sink `k` (none without), and a file channel below `directory`.
     pub fn start(&self, directory: &Path, source: &[&str], sink: &[&str]) -> anyhow::Result<Agent> {
+        self.start_with(directory, &configuration(directory, source, sink))
+    }
+
+    /// Start an agent `a1` with all these properties.
+    pub fn start_with(&self, directory: &Path, properties: &str) -> anyhow::Result<Agent> {
         let file = directory.join("agent.conf");
-        std::fs::write(&file, configuration(directory, source, sink))?;
+        std::fs::write(&file, properties)?;
         let started = Instant::now();
         let mut child = Command::new(&self.launcher)
             .args(["--name", "a1", "--conf-file"])
@@ -72,6 +77,34 @@ impl Peer {
             lines,
             started,
         })
+    }
+
+    /// Have the client of Flume's SDK send so many events of 256 bytes to this port, in the same batch over and
+    /// over: the seconds that it says it took.
+    pub fn client(&self, port: u16, events: u64, batch: u64) -> anyhow::Result<f64> {
+        let output = Command::new(self.launcher.with_file_name("client"))
+            .args([
+                "--hosts",
+                &format!("127.0.0.1:{port}"),
+                "--size",
+                "256",
+                "--headers",
+                "0",
+                "--again",
+                "true",
+            ])
+            .args(["--events", &events.to_string(), "--batch", &batch.to_string()])
+            .stdin(Stdio::null())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "Flume's client failed: {}",
+            said.lines().last().unwrap_or("it does not say why")
+        );
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(told["acknowledged"] == events, "Flume's client says {told}");
+        told["seconds"].as_f64().context("Flume's client says no time")
     }
 }
 
@@ -108,6 +141,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
     /// The next time that its null sink says how far it is.
     pub fn mark(&mut self) -> anyhow::Result<Mark> {
         let mut last = String::new();

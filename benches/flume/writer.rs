@@ -31,7 +31,7 @@ const LOG_LINE: &str = "192.0.2.17 - frank [10/Oct/2024:13:55:36 +0000] \"GET /c
                         HTTP/1.1\" 200 23260 \"https://www.example.org/start.html\" \"Mozilla/5.0 (X11; Linux)\"";
 
 /// The events of a kind: `plain` has a body of 100 bytes and two headers (140 bytes encoded), `wide` one of
-/// 256 bytes and two headers, `log` is a line of an access log.
+/// 256 bytes and two headers, `body` one of 256 bytes without any, `log` is a line of an access log.
 pub fn event(kind: &str) -> anyhow::Result<Event> {
     let with_headers = |body: Vec<u8>| {
         Event::new(body)
@@ -41,6 +41,7 @@ pub fn event(kind: &str) -> anyhow::Result<Event> {
     Ok(match kind {
         "plain" => with_headers(vec![b'x'; 100]),
         "wide" => with_headers(vec![b'x'; 256]),
+        "body" => Event::new(vec![b'x'; 256]),
         "log" => Event::new(LOG_LINE),
         _ => bail!("\"{kind}\" is no kind of event"),
     })
