@@ -3,13 +3,13 @@
 //!
 //! Each receiver is an agent's path: source avro, memory channel, null sink, in one process.
 
-use crate::measure::{Cores, Program, Run, cpu_seconds, median, memory_kib, run, wait};
-use crate::peer::{Agent, Peer};
+use crate::measure::{Cores, Run, cpu_seconds, median, memory_kib, run};
+use crate::peer::Peer;
+use crate::server::Server;
 use crate::table::{self, Row};
-use anyhow::{Context, ensure};
-use std::net::{TcpListener, TcpStream};
+use anyhow::Context;
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Events of a call.
@@ -18,8 +18,6 @@ const BATCH: u64 = 1000;
 const CHEAPER: f64 = 0.166;
 /// Connections that say nothing.
 const IDLE: usize = 5000;
-/// How long a server may take until it listens; Java takes seconds.
-const STARTS: Duration = Duration::from_secs(60);
 
 /// Print the tables.
 pub fn measure(bench: &Run) -> anyhow::Result<()> {
@@ -231,73 +229,4 @@ fn receiver(bench: &Run) -> anyhow::Result<Server> {
              | sink null"
         )
     })
-}
-
-/// Somebody who listens on a port, until this is dropped.
-struct Server {
-    runs: Runs,
-    port: u16,
-}
-
-enum Runs {
-    Ours(Child),
-    Peer(Agent),
-}
-
-impl Server {
-    /// Our pipeline, given a port that is free.
-    fn start(bench: &Run, pipeline: impl FnOnce(u16) -> String) -> anyhow::Result<Server> {
-        let port = free_port()?;
-        let program: Program = bench.fused(&pipeline(port));
-        let mut command = program.command();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        Server {
-            runs: Runs::Ours(child),
-            port,
-        }
-        .when_it_listens()
-    }
-
-    /// The real Flume with an avro source before this channel and sink.
-    fn of_peer(peer: &Peer, directory: &Path, rest: &str) -> anyhow::Result<Server> {
-        let port = free_port()?;
-        let all = format!(
-            "a1.sources = s\na1.channels = c\na1.sinks = k\na1.sources.s.channels = c\na1.sinks.k.channel = c\n\
-             a1.sources.s.type = avro\na1.sources.s.bind = 127.0.0.1\na1.sources.s.port = {port}\n{rest}\n"
-        );
-        Server {
-            runs: Runs::Peer(peer.start_with(directory, &all)?),
-            port,
-        }
-        .when_it_listens()
-    }
-
-    fn when_it_listens(self) -> anyhow::Result<Server> {
-        let until = Instant::now() + STARTS;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            ensure!(Instant::now() < until, "nobody listens on port {}", self.port);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(self)
-    }
-
-    fn pid(&self) -> i32 {
-        match &self.runs {
-            Runs::Ours(child) => child.id() as i32,
-            Runs::Peer(agent) => agent.pid(),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Runs::Ours(child) = &mut self.runs {
-            let _ = child.kill();
-            let _ = wait(child.id() as i32);
-        }
-    }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -19,9 +19,11 @@ mod limit;
 mod lines;
 mod measure;
 mod memory;
+mod net;
 mod overload;
 mod peer;
 mod putter;
+mod server;
 mod start;
 mod table;
 mod writer;
@@ -40,6 +42,7 @@ const SUBJECTS: &[Subject] = &[
     ("channel", channel::measure),
     ("flume", beside::measure),
     ("avro", avro::measure),
+    ("net", net::measure),
     ("backlog", backlog::measure),
     ("extract", extract::measure),
     ("start", start::measure),

@@ -193,6 +193,28 @@ fn agents_avro_sink_delivers_each_event_once() {
 }
 
 #[test]
+fn balanced_client_sends_each_event_once_to_one_of_two() {
+    if !is_there() {
+        return;
+    }
+    let takers = [collector("").start(), collector("").start()];
+    let hosts = takers
+        .each_ref()
+        .map(|taker| format!("127.0.0.1:{}", port(taker, 0)));
+    let options = format!(
+        "--type default_loadbalance --events 4000 --batch 50 --hosts {}",
+        hosts.join(",")
+    );
+    client(&takers[0], &options).run().expect_status([0]);
+    let ended = takers.map(stopped);
+    let shares = ended.each_ref().map(lines_of);
+    assert!(shares.iter().all(|share| !share.is_empty()), "one has everything");
+    let mut arrived = shares.concat();
+    arrived.sort();
+    assert_eq!(arrived, ledger(&ended[0].path("ledger")));
+}
+
+#[test]
 fn nothing_acknowledged_is_lost_when_one_of_two_sources_is_killed() {
     if !is_there() {
         return;

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Processes at a time.
 pub const SLOTS: usize = 4;
@@ -253,7 +253,10 @@ impl World {
     }
 
     pub(super) fn open(&self, slot: usize, role: Role) -> bool {
-        self.open_by(slot, role, Table::attach)
+        match self.is_alone.get() {
+            true => self.open_by(slot, role, Table::attach),
+            false => self.open_by(slot, role, attach_patiently),
+        }
     }
 
     pub(super) fn open_by(&self, slot: usize, role: Role, attach: Attach) -> bool {
@@ -387,4 +390,23 @@ fn mixed(seed: u64, plan: &Plan) -> u64 {
     at.iter().fold(seed, |mixed, part| {
         Random::new(mixed ^ part.wrapping_mul(0x2545_f491_4f6c_dd1d)).next()
     })
+}
+
+/// Locks of who was killed are gone, but a process that another test is just starting has a copy of their file until
+/// its exec.
+fn attach_patiently(
+    place: &Place,
+    disk: &dyn Disk,
+    role: Role,
+    lease: Duration,
+) -> Result<Table, ChannelError> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Table::attach(place, disk, role, lease) {
+            Err(ChannelError::Full(_)) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
+            other => return other,
+        }
+    }
 }

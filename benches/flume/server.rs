@@ -1,0 +1,84 @@
+//! Programs that listen on a port while others are measured with them.
+
+use crate::measure::{Program, Run, wait};
+use crate::peer::{Agent, Peer};
+use anyhow::ensure;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long one may take until it listens; Java takes seconds.
+const STARTS: Duration = Duration::from_secs(60);
+
+/// Somebody who listens on a port, until this is dropped.
+pub struct Server {
+    runs: Runs,
+    /// Where it listens, on loopback.
+    pub port: u16,
+}
+
+enum Runs {
+    Ours(Child),
+    Peer(Agent),
+}
+
+impl Server {
+    /// Our pipeline, given a port that is free.
+    pub fn start(bench: &Run, pipeline: impl FnOnce(u16) -> String) -> anyhow::Result<Server> {
+        let port = free_port()?;
+        let program: Program = bench.fused(&pipeline(port));
+        let mut command = program.command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        Server {
+            runs: Runs::Ours(child),
+            port,
+        }
+        .when_it_listens()
+    }
+
+    /// The real Flume with an avro source before this channel and sink.
+    pub fn of_peer(peer: &Peer, directory: &Path, rest: &str) -> anyhow::Result<Server> {
+        let port = free_port()?;
+        let all = format!(
+            "a1.sources = s\na1.channels = c\na1.sinks = k\na1.sources.s.channels = c\na1.sinks.k.channel = c\n\
+             a1.sources.s.type = avro\na1.sources.s.bind = 127.0.0.1\na1.sources.s.port = {port}\n{rest}\n"
+        );
+        Server {
+            runs: Runs::Peer(peer.start_with(directory, &all)?),
+            port,
+        }
+        .when_it_listens()
+    }
+
+    fn when_it_listens(self) -> anyhow::Result<Server> {
+        let until = Instant::now() + STARTS;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            ensure!(Instant::now() < until, "nobody listens on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        match &self.runs {
+            Runs::Ours(child) => child.id() as i32,
+            Runs::Peer(agent) => agent.pid(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Runs::Ours(child) = &mut self.runs {
+            let _ = child.kill();
+            let _ = wait(child.id() as i32);
+        }
+    }
+}
+
+/// One that nobody has now.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
