@@ -548,4 +548,35 @@ fn real_flume_is_spoken_to_by_tls() {
     }
     agent.kill(0, Signal::TERM);
     agent.wait();
+    deflated_inside_and_outside(at, port);
+}
+
+/// Both generations of Flume, with TLS and deflate together, which they have in different layers.
+fn deflated_inside_and_outside(at: &Path, port: u16) {
+    const LINES: u64 = 2000;
+    let text = std::fs::read_to_string(at.join("a1.conf")).unwrap();
+    let text = text.replace("compression-type = none", "compression-type = deflate");
+    std::fs::write(at.join("a1.conf"), text).unwrap();
+    let written = || numbers_in(&at.join("av")).len() as u64;
+    for version in ["1.11.0", "1.9.0"] {
+        let before = written();
+        let agent = Pipe::foreign(&format!("exec {AGENT} --name a1 --conf-file a1.conf"))
+            .env("FLUME_PEER_VERSION", version)
+            .dir(at)
+            .patience(PATIENCE)
+            .start();
+        agent.wait_for(0, "Avro source av started");
+        Pipe::new(&format!(
+            "send avros://localhost:{port} --tls-ca ca.pem --compression deflate"
+        ))
+        .dir(at)
+        .input(lines(LINES))
+        .run()
+        .expect_status([0]);
+        wait_until("the agent writes less than it has acknowledged", || {
+            written() >= before + LINES
+        });
+        agent.kill(0, Signal::TERM);
+        agent.wait();
+    }
 }

@@ -14,6 +14,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Which host a batch goes to.
@@ -66,6 +67,8 @@ pub struct Settings {
     pub compression: Compress,
     /// For deflate: 1 is fast, 9 is small.
     pub compression_level: u32,
+    /// Avro with TLS and deflate: deflate was the outer layer of the last connection that was made.
+    pub deflates_outside: Arc<AtomicBool>,
     /// What may be under way without an answer: calls, and bytes of events.
     pub window: Window,
     /// Avro: have several calls under way also where the server does not promise to take them in their order, as
@@ -153,6 +156,7 @@ impl Settings {
             max_backoff: None,
             compression: Compress::None,
             compression_level: 6,
+            deflates_outside: Arc::default(),
             window: Window::default(),
             unordered: false,
             reset_after: None,

@@ -8,6 +8,7 @@ use crate::say;
 use crate::stop::Stop;
 use crate::tls::{self, ClientTls, Connector, Fate, HostNames, TlsError};
 use crate::value::{Seconds, Secret};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,11 +139,19 @@ impl Remote {
 
     /// Connect to an address, by TLS if it says so. The error is a sentence.
     pub fn connect(&self, at: &Address) -> Result<(OwnedFd, Option<Fate>), String> {
-        let socket = at
-            .connect(self.connect_timeout)
-            .map_err(|error| error.to_string())?;
+        self.connect_inside(at, Ok)
+    }
+
+    /// The same with TLS spoken at the inner end of what `wrap` makes of the socket.
+    pub fn connect_inside(
+        &self,
+        at: &Address,
+        wrap: impl FnOnce(OwnedFd) -> io::Result<OwnedFd>,
+    ) -> Result<(OwnedFd, Option<Fate>), String> {
+        let failed = |error: io::Error| error.to_string();
+        let socket = at.connect(self.connect_timeout).map_err(failed)?;
         watch_peer(&socket, self.keep_alive);
-        self.secured(at, socket)
+        self.secured(at, wrap(socket).map_err(failed)?)
     }
 
     /// The same for another server, where the stream is another one.

@@ -9,14 +9,23 @@ use crate::channel::file::place::{MARKER, failed};
 use crate::channel::file::viewer::Viewer;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file that is being made is younger.
 const BEING_MADE: Duration = Duration::from_secs(60);
 
-/// Every directory is there.
-pub fn check_directories(viewer: &Viewer, checked: &mut Checked) {
+/// The directories of a channel that is just being made come soon behind its marker.
+const ARE_MADE: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Every directory is there, or will be in a moment where nobody is shut out.
+pub fn check_directories(viewer: &Viewer, alone: bool, checked: &mut Checked) {
+    let deadline = Instant::now() + ARE_MADE;
     for path in viewer.place.directories() {
+        // There is no event for a directory that is made.
+        while !path.is_dir() && !alone && Instant::now() < deadline {
+            std::thread::sleep(LOOK_AGAIN);
+        }
         if !path.is_dir() {
             let what = "is missing; is its disk not mounted?";
             checked.find(&path, Mend::Directory, what);

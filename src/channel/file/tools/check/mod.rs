@@ -84,7 +84,7 @@ pub fn look_over(directory: &Path, alone: bool) -> Result<Checked, ChannelError>
         viewer.onlooker = None;
     }
     let mut checked = Checked::default();
-    around::check_directories(&viewer, &mut checked);
+    around::check_directories(&viewer, alone, &mut checked);
     let segments = around::segments(&viewer, &mut checked)?;
     for (number, dir) in &segments {
         segment::check(&viewer, *number, *dir, &mut checked)?;
