@@ -363,7 +363,7 @@ impl Order {
             Kind::End if header.sequence != self.last => {
                 return Err(Fault::Gap {
                     expected: self.last + 1,
-                    found: header.sequence + 1,
+                    found: header.sequence.saturating_add(1),
                 });
             }
             Kind::End => self.open = false,

@@ -227,6 +227,21 @@ fn members_of_a_hello_that_are_not_known_are_handed_on() {
 }
 
 #[test]
+fn end_behind_more_batches_than_can_be_is_a_gap() {
+    let mut order = Order::default();
+    order.check(&FrameHeader::new(Kind::Hello, &[])).unwrap();
+    let mut end = FrameHeader::new(Kind::End, &[]);
+    end.sequence = u64::MAX;
+    assert!(matches!(
+        order.check(&end).unwrap_err(),
+        Fault::Gap {
+            expected: 1,
+            found: u64::MAX
+        }
+    ));
+}
+
+#[test]
 fn missing_batch_is_a_gap() {
     let whole = stream(
         &[batch_of(&[b"a".to_vec()]), batch_of(&[b"b".to_vec()])],
