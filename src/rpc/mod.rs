@@ -1,4 +1,5 @@
-//! RPC protocols that carry events between machines: bytes, frames and meaning, without threads and sockets.
+//! RPC protocols that carry events between machines: bytes, frames and meaning, without threads and sockets but for
+//! [`avro::outside`], which TLS needs a socket for.
 //!
 //! A source or a sink brings the connection; what stands here reads from any [`crate::wire::Input`] and writes
 //! into buffers, and checks each length that comes from outside before it uses it.
