@@ -7,6 +7,7 @@
 //! output), and runs in threads of its own with the loops of [`crate::stage`].
 
 mod board;
+pub mod graph;
 mod intercepted;
 mod links;
 mod segment;
