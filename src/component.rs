@@ -346,6 +346,23 @@ pub fn setting_error(what: impl std::fmt::Display) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"))
 }
 
+/// What clap says in paragraphs, in one line and without what is not about the error.
+pub fn in_one_line(error: &clap::Error) -> String {
+    let message = error.render().to_string();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut out = String::new();
+    for line in lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")) {
+        match out.as_bytes().last() {
+            None => {}
+            Some(b':') => out.push(' '),
+            Some(_) => out.push_str("; "),
+        }
+        out.push_str(line);
+    }
+    out
+}
+
 /// The line of a table with this name, in any case, or one of its other names.
 pub fn find<Made>(table: &'static [Spec<Made>], name: &str) -> Option<&'static Spec<Made>> {
     table.iter().find(|spec| {

@@ -19,7 +19,7 @@ use crate::stop::Stop;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,6 +29,29 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause between looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// An executable `flume-KIND-NAME` on the PATH.
+pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return None;
+    }
+    let file = format!("flume-{kind}-{name}");
+    search_path()
+        .map(|directory| directory.join(&file))
+        .find(|path| is_executable(path))
+}
+
+/// The directories of the PATH.
+pub(crate) fn search_path() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
+}
+
+/// A file that may be run.
+pub(crate) fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
 
 /// Which of its ends a program has in the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

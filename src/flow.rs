@@ -8,9 +8,9 @@
 
 mod board;
 pub mod graph;
-mod intercepted;
-mod links;
-mod segment;
+pub(crate) mod intercepted;
+pub(crate) mod links;
+pub(crate) mod segment;
 
 pub use board::Board;
 
@@ -139,8 +139,7 @@ impl Flow {
             reply_dir: options.reply_dir,
             compression: options.compression,
             limit: options.limit,
-            stop: stop.clone(),
-            board: board.clone(),
+            ..Links::inside(&stop, board)
         };
         let last = segments.pop();
         let results = std::thread::scope(|scope| {

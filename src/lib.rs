@@ -52,5 +52,6 @@ pub mod client;
 pub mod component;
 pub mod external;
 pub mod flow;
+pub mod agent;
 pub mod cli;
 pub mod exit;

@@ -12,7 +12,7 @@ pub mod pump;
 pub mod rejected;
 
 pub use drain::{Drain, HELD, JOIN_BYTES};
-pub use processor::{ChannelProcessor, run_source};
+pub use processor::{Began, ChannelProcessor, run_source};
 pub use pump::Pump;
 pub use rejected::{Misfit, Rejected};
 

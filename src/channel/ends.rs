@@ -9,7 +9,7 @@ use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::stage::{Misfit, Rejected, Sink, SinkError};
 use crate::stop::Stop;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -271,6 +271,8 @@ pub struct TakeInlet {
     opened: Instant,
     /// Nothing more comes before what was taken is settled, and that was said.
     pressed: bool,
+    /// After a stop, what is in a channel that ends with this process is taken out first.
+    drains: Arc<AtomicBool>,
 }
 
 /// How long a take that is to end when the channel is empty waits before it looks again whether a batch of
@@ -300,7 +302,14 @@ impl TakeInlet {
             name: name.to_string(),
             opened: Instant::now(),
             pressed: false,
+            drains: Arc::new(AtomicBool::new(true)),
         }
+    }
+
+    /// While this says false, a stop ends it at once: somebody else takes what is left.
+    pub fn draining(mut self, drains: Arc<AtomicBool>) -> Self {
+        self.drains = drains;
+        self
     }
 
     fn is_over(&self) -> bool {
@@ -308,7 +317,8 @@ impl TakeInlet {
             .stop
             .deadline()
             .is_some_and(|deadline| deadline <= Instant::now());
-        grace_over || self.stop.is_stopping() && self.channel.is_durable()
+        grace_over
+            || self.stop.is_stopping() && (self.channel.is_durable() || !self.drains.load(Ordering::Relaxed))
     }
 
     fn take(&mut self, deadline: Option<Instant>) -> Result<Taken, StageError> {

@@ -173,18 +173,24 @@ impl Memory {
             state = self.wait(state, Some(deadline));
             state.putters -= 1;
         }
-        state.next += 1;
-        let number = state.next;
-        state.events += events;
-        state.slots += slots;
-        state.bytes += batch.bytes() as u64;
-        state.waiting.push_back(Entry { number, batch, slots });
+        let number = self.append(&mut state, batch, slots);
         let somebody_waits = state.takers > 0;
         drop(state);
         if somebody_waits {
             self.changed.notify_all();
         }
         Ok(number)
+    }
+
+    /// The newest of all.
+    fn append(&self, state: &mut State, batch: Batch, slots: u64) -> u64 {
+        state.next += 1;
+        let number = state.next;
+        state.events += u64::from(batch.len());
+        state.slots += slots;
+        state.bytes += batch.bytes() as u64;
+        state.waiting.push_back(Entry { number, batch, slots });
+        number
     }
 
     /// Take back what a put that failed has put so far, unless somebody has taken it meanwhile.
@@ -344,6 +350,15 @@ impl Channel for Memory {
             state = self.wait(state, deadline);
             state.takers -= 1;
         }
+    }
+
+    fn adopt(&self, batch: &Batch) -> Result<(), ChannelError> {
+        for part in super::split(batch, self.transaction()) {
+            let slots = slots_of(&part);
+            self.append(&mut self.lock(), part, slots);
+        }
+        self.changed.notify_all();
+        Ok(())
     }
 
     fn largest_event(&self) -> u64 {

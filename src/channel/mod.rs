@@ -161,6 +161,11 @@ pub trait Channel: Send + Sync {
         self.fill().events == 0
     }
 
+    /// Put what another channel held in whose place this one has come, whatever room there is.
+    fn adopt(&self, batch: &Batch) -> Result<(), ChannelError> {
+        self.put(std::slice::from_ref(batch))
+    }
+
     /// Make acceptances durable that were only noted so far. Called before a taker ends.
     fn sync_takes(&self) -> Result<(), ChannelError> {
         Ok(())

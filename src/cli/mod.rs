@@ -20,7 +20,7 @@ pub mod stage;
 pub mod version;
 pub mod words;
 
-use crate::component::nearest;
+use crate::component::{in_one_line, nearest};
 use crate::exit::StageError;
 use crate::say;
 use anyhow::Context;
@@ -137,25 +137,9 @@ fn usage(name: &str, error: &anyhow::Error, wrong: &clap::Error) -> u8 {
         return 2;
     }
     let mut words = place;
-    words.push(sentence(&wrong.render().to_string()));
+    words.push(in_one_line(wrong));
     say::error(name, words.join(": "));
     2
-}
-
-/// What clap says in paragraphs, in one line and without what is not about the error.
-fn sentence(message: &str) -> String {
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut out = String::new();
-    for line in lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")) {
-        match out.as_bytes().last() {
-            None => {}
-            Some(b':') => out.push(' '),
-            Some(_) => out.push_str("; "),
-        }
-        out.push_str(line);
-    }
-    out
 }
 
 /// Text with colour on a terminal, unless NO_COLOR says otherwise.

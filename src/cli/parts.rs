@@ -6,7 +6,7 @@ use crate::channel::{Channel, Ends, ends};
 use crate::component::{Setting, Spec, nearest};
 use crate::event::{Batch, Event};
 use crate::exit::{StageError, StageResult};
-use crate::external;
+use crate::external::{self, find_external, is_executable, search_path};
 use crate::flow::{Flow, Part};
 use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::{channel, intercept, sink, source};
@@ -182,17 +182,6 @@ pub fn noun(kind: &str) -> &'static str {
     }
 }
 
-/// An executable `flume-KIND-NAME` on the PATH.
-pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return None;
-    }
-    let file = format!("flume-{kind}-{name}");
-    search_path()
-        .map(|directory| directory.join(&file))
-        .find(|path| is_executable(path))
-}
-
 /// All of a kind that the PATH has and the table has not: names and paths, sorted. Of several with one name
 /// the first is the one that runs.
 pub fn externals(kind: &str) -> BTreeMap<String, PathBuf> {
@@ -209,16 +198,6 @@ pub fn externals(kind: &str) -> BTreeMap<String, PathBuf> {
         }
     }
     found
-}
-
-fn search_path() -> impl Iterator<Item = PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Events that can never be taken, in a file channel of their own.

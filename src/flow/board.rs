@@ -9,21 +9,65 @@ use std::sync::{Arc, Mutex};
 pub struct Board(Arc<Mutex<Shown>>);
 
 #[derive(Default)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub counters: Vec<Arc<Counters>>,
     pub channels: Vec<(Arc<dyn Channel>, Arc<Counters>)>,
     pub outlet: Option<Arc<dyn Outlet>>,
+    /// Components have names of their own, and one that starts again takes its place.
+    pub is_named: bool,
+}
+
+impl Shown {
+    fn place(&self, kind: Kind, name: &str) -> Option<usize> {
+        if !self.is_named {
+            return None;
+        }
+        let is_it = |counters: &Arc<Counters>| counters.kind() == kind && counters.name() == name;
+        self.counters.iter().position(is_it)
+    }
 }
 
 impl Board {
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
+    /// For components whose names are their own: the counters of one that starts again take the place of the old.
+    pub fn named() -> Board {
+        let board = Board::default();
+        board.lock().is_named = true;
+        board
+    }
+
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(super) fn counters(&self, kind: Kind, name: &str) -> Arc<Counters> {
+    /// New counters, all zero; those of a component with this name that ran before are shown no more.
+    pub(crate) fn counters(&self, kind: Kind, name: &str) -> Arc<Counters> {
         let counters = Arc::new(Counters::new(kind, name));
-        self.lock().counters.push(counters.clone());
+        let mut shown = self.lock();
+        match shown.place(kind, name) {
+            Some(index) => shown.counters[index] = counters.clone(),
+            None => shown.counters.push(counters.clone()),
+        }
         counters
+    }
+
+    /// A channel and its counters.
+    pub(crate) fn channel(&self, channel: &Arc<dyn Channel>, counters: &Arc<Counters>) {
+        let mut shown = self.lock();
+        shown
+            .channels
+            .retain(|(_, other)| other.name() != counters.name());
+        shown.channels.push((channel.clone(), counters.clone()));
+    }
+
+    /// The component is there no more.
+    pub(crate) fn forget(&self, kind: Kind, name: &str) {
+        let mut shown = self.lock();
+        if let Some(index) = shown.place(kind, name) {
+            shown.counters.remove(index);
+        }
+        if kind == Kind::Channel {
+            shown.channels.retain(|(_, counters)| counters.name() != name);
+        }
     }
 
     /// Counters for a tool that is no component.
@@ -50,7 +94,7 @@ impl Board {
 
     /// Look at the channels for the last time and let them close: whoever else shows the board, such as the
     /// thread that waits for signals, lives as long as the process.
-    pub(super) fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         self.all();
         let channels = std::mem::take(&mut self.lock().channels);
         // Not under the lock: a channel that closes may wait for its disk.

@@ -9,7 +9,7 @@ use crate::stage::Interceptor;
 use std::sync::Arc;
 
 /// Interceptors with their names.
-pub(super) type Chain = Vec<(String, Box<dyn Interceptor>)>;
+pub(crate) type Chain = Vec<(String, Box<dyn Interceptor>)>;
 /// Start each of them.
 pub(super) fn start_chain(chain: &mut [(String, Box<dyn Interceptor>)]) -> StageResult {
     for (name, interceptor) in chain {

@@ -5,16 +5,18 @@ use crate::exit::StageError;
 use crate::fd::{self, FdKind};
 use crate::link::inlet::InletOptions;
 use crate::link::outlet::{OutletOptions, Reply};
+use crate::link::valve::Valve;
 use crate::link::{Identity, Outlet, StreamInlet, StreamOutlet, Window};
-use crate::stage;
+use crate::stage::{self, Began};
 use crate::stop::Stop;
 use crate::wire::Compression;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 /// What all segments of a flow share.
-pub(super) struct Links {
+pub(crate) struct Links {
     pub durability: Durability,
     pub window: Window,
     pub reply_timeout: Duration,
@@ -24,11 +26,42 @@ pub(super) struct Links {
     pub limit: u32,
     pub stop: Stop,
     pub board: Board,
+    /// After a stop, what a channel in memory holds is taken out first.
+    pub drains: Arc<AtomicBool>,
+    /// Holds up what passes while it is closed.
+    pub valve: Valve,
+    /// Called when the source or the sink has started.
+    pub began: Option<Began>,
     /// No part of the flow writes a stream to standard output.
     pub stdout_is_free: bool,
 }
 
 impl Links {
+    /// For a segment that begins and ends inside this process.
+    pub fn inside(stop: &Stop, board: &Board) -> Links {
+        Links {
+            durability: Durability::EndToEnd,
+            window: Window::default(),
+            reply_timeout: Duration::ZERO,
+            takers: 1,
+            reply_dir: None,
+            compression: Compression::None,
+            limit: crate::wire::LIMIT,
+            stop: stop.clone(),
+            board: board.clone(),
+            drains: Arc::new(AtomicBool::new(true)),
+            valve: Valve::default(),
+            began: None,
+            stdout_is_free: true,
+        }
+    }
+
+    pub fn began(&self) {
+        if let Some(began) = &self.began {
+            began();
+        }
+    }
+
     /// Standard output as the end of a stream.
     pub fn output(&self, name: &str, origin: String) -> Result<Arc<dyn Outlet>, StageError> {
         let stdout = std::io::stdout();

@@ -21,20 +21,20 @@ use crate::stop::Stop;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 /// What events come out of.
-pub(super) enum Head {
+pub(crate) enum Head {
     Source(String, Source),
     Input,
     Take(String, Arc<dyn Channel>, Arc<Counters>, bool),
 }
 
 /// What they go into.
-pub(super) enum Tail {
+pub(crate) enum Tail {
     Put(String, Arc<dyn Channel>, Arc<Counters>),
     Sink(String, Box<dyn Sink>),
     Output,
 }
 /// One place for what no part of the flow can take.
-pub(super) struct SharedRejected(pub Arc<Mutex<Box<dyn Rejected>>>);
+pub(crate) struct SharedRejected(pub Arc<Mutex<Box<dyn Rejected>>>);
 
 impl Rejected for SharedRejected {
     fn keep(&mut self, event: &Event) -> Result<(), String> {
@@ -45,10 +45,10 @@ impl Rejected for SharedRejected {
     }
 }
 /// A segment whose tail has not come yet.
-pub(super) type Opened = (String, Head, Chain);
+pub(crate) type Opened = (String, Head, Chain);
 
 /// One part.
-pub(super) struct Segment {
+pub(crate) struct Segment {
     pub name: String,
     pub head: Head,
     pub chain: Chain,
@@ -99,7 +99,8 @@ impl Segment {
         result
     }
 
-    fn join(self, links: &Links) -> StageResult {
+    /// Join its head, its interceptors and its tail, and run them to the end; whoever calls tells the error.
+    pub fn join(self, links: &Links) -> StageResult {
         match self.head {
             Head::Source(..) => self.run_source(links),
             Head::Input if self.is_passing(links) => self.pass(links),
@@ -109,8 +110,9 @@ impl Segment {
             }
             Head::Take(ref name, ref channel, ref counters, until_empty) => {
                 let inlet = TakeInlet::new(channel.clone(), counters.clone(), name, until_empty, &links.stop);
+                let inlet = inlet.draining(links.drains.clone());
                 let origin = Some((channel.clone(), counters.clone()));
-                self.run_inlet(Box::new(inlet), origin, links)
+                self.run_inlet(links.valve.inlet(Box::new(inlet), &links.stop), origin, links)
             }
         }
     }
@@ -163,9 +165,9 @@ impl Segment {
             .map(|(_, interceptor)| interceptor)
             .collect();
         let start = |outlet: Arc<dyn Outlet>| {
-            let outlet = regrouped(outlet, regroup, stop);
-            let to = Arc::new(ChannelProcessor::new(chain, outlet, counters, stop));
-            stage::run_source(source, &to)
+            let outlet = links.valve.outlet(regrouped(outlet, regroup, stop), stop);
+            let to = ChannelProcessor::new(chain, outlet, counters, stop).telling(links.began.clone());
+            stage::run_source(source, &Arc::new(to))
         };
         match self.tail {
             Tail::Output => {
@@ -237,6 +239,7 @@ impl Segment {
             false => error.within(&name),
         };
         sink.start().map_err(within)?;
+        links.began();
         sink.count_in(&counters);
         if let Some(outlet) = sink.outlet(stop) {
             links.board.watch(outlet.clone());

@@ -16,6 +16,7 @@ pub mod recording;
 pub mod remote;
 pub mod sessions;
 pub mod spread;
+pub mod valve;
 pub mod welcome;
 pub mod regroup;
 mod replies;

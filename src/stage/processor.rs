@@ -18,7 +18,11 @@ pub struct ChannelProcessor {
     counters: Arc<Counters>,
     stop: Stop,
     failed: Mutex<Option<StageError>>,
+    began: Option<Began>,
 }
+
+/// Called when a source or a sink has started.
+pub type Began = Arc<dyn Fn() + Send + Sync>;
 
 impl ChannelProcessor {
     /// A processor in front of an outlet.
@@ -34,7 +38,14 @@ impl ChannelProcessor {
             counters,
             stop: stop.clone(),
             failed: Mutex::new(None),
+            began: None,
         }
+    }
+
+    /// Have `began` called when the source has started.
+    pub fn telling(mut self, began: Option<Began>) -> Self {
+        self.began = began;
+        self
     }
 
     /// The wish to end, which a source looks at before it takes in more.
@@ -209,6 +220,9 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
 
 /// The source has started: only now does its stream begin.
 fn begin(to: &ChannelProcessor) {
+    if let Some(began) = &to.began {
+        began();
+    }
     // A hello that nobody reads shows at the first batch.
     let _ = to.flush();
 }
