@@ -94,6 +94,7 @@ impl Valve {
         self.wake_at(stop);
         Box::new(ValvedInlet {
             inner,
+            held: None,
             turned: self.0.clone(),
             stop: stop.clone(),
         })
@@ -150,27 +151,43 @@ impl Outlet for ValvedOutlet {
 
 struct ValvedInlet {
     inner: Box<dyn Inlet>,
+    /// Came while the valve was being closed.
+    held: Option<Delivery>,
     turned: Arc<Turned>,
     stop: Stop,
 }
 
 impl Inlet for ValvedInlet {
     fn next(&mut self, wait: Wait) -> Result<Next, StageError> {
-        let is_closed = || self.turned.is_closed.load(Ordering::Relaxed);
-        while is_closed() && !self.stop.is_stopping() {
-            match wait {
-                // Whoever asks so has something open, which it settles now.
-                Wait::No => return Ok(Next::Idle),
-                Wait::Until(deadline) => {
-                    self.turned.wait_open(Some(deadline), &self.stop);
-                    if is_closed() {
-                        return Ok(Next::Idle);
+        loop {
+            if self.turned.is_closed.load(Ordering::Relaxed) && !self.stop.is_stopping() {
+                match wait {
+                    // Whoever asks so has something open, which it settles now.
+                    Wait::No => return Ok(Next::Idle),
+                    Wait::Until(deadline) => {
+                        self.turned.wait_open(Some(deadline), &self.stop);
+                        if deadline <= Instant::now() {
+                            return Ok(Next::Idle);
+                        }
+                    }
+                    Wait::Forever => self.turned.wait_open(None, &self.stop),
+                }
+                continue;
+            }
+            if let Some(held) = self.held.take() {
+                return Ok(Next::Delivery(held));
+            }
+            match self.inner.next(wait)? {
+                // It was waited for when the valve was closed.
+                Next::Delivery(delivery) if self.turned.is_closed.load(Ordering::Relaxed) => {
+                    self.held = Some(delivery);
+                    if self.stop.is_stopping() {
+                        continue;
                     }
                 }
-                Wait::Forever => self.turned.wait_open(None, &self.stop),
+                next => return Ok(next),
             }
         }
-        self.inner.next(wait)
     }
 
     fn flush_settled(&mut self) -> Result<(), StageError> {

@@ -10,6 +10,8 @@ mod reload;
 mod slot;
 mod unit;
 mod watch;
+#[cfg(test)]
+mod tests;
 
 pub use reload::Changes;
 pub use unit::State;

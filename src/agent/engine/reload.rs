@@ -5,6 +5,7 @@ use super::unit::{Unit, Work};
 use super::{Engine, Kind, Running, say, stop_all};
 use crate::flow::graph::Graph;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// What a reload did: names with their kinds, such as `source r1`.
@@ -24,6 +25,22 @@ impl Changes {
     /// Nothing was.
     pub fn is_empty(&self) -> bool {
         self.started.is_empty() && self.stopped.is_empty() && self.restarted.is_empty()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lists = [
+            ("started", &self.started),
+            ("stopped", &self.stopped),
+            ("restarted", &self.restarted),
+        ];
+        for (word, list) in lists {
+            if !list.is_empty() {
+                write!(out, "{word} {}; ", list.join(", "))?;
+            }
+        }
+        write!(out, "{} as before", self.kept.len())
     }
 }
 
