@@ -32,7 +32,9 @@ pub mod link;
 pub mod stage;
 pub mod source;
 pub mod intercept;
+pub mod select;
 pub mod channel;
+pub mod group;
 pub mod sink;
 // what stages lean on: these know events, bytes and descriptors, never stages
 pub mod codec;

@@ -6,20 +6,27 @@
 //! a pipe without taking them ([`pass`]). None of them knows which link it is on.
 
 pub mod drain;
+pub mod fan_out;
+pub mod group;
 pub mod pass;
 pub mod processor;
 pub mod pump;
 pub mod rejected;
+pub mod selector;
+pub mod turns;
 
 pub use drain::{Drain, HELD, JOIN_BYTES};
+pub use fan_out::{Branch, FanOut};
+pub use group::{GroupSink, Load, Member, SinkProcessor};
 pub use processor::{Began, ChannelProcessor, run_source};
 pub use pump::Pump;
 pub use rejected::{Misfit, Rejected};
+pub use selector::{ChannelSelector, Route, Split};
 
 use crate::ack::Class;
 use crate::event::{Batch, BatchBuilder, DecodeError, EventRef};
 use crate::exit::{StageError, StageResult};
-use crate::link::Outlet;
+use crate::link::{Connect, Outlet};
 use crate::metrics::Counters;
 use crate::stop::Stop;
 use std::sync::Arc;
@@ -222,6 +229,12 @@ pub trait Sink: Send {
     /// For a sink that is only a link to another place: its outlet. Batches then go there with
     /// acceptances coming back one by one, and `write` and `commit` are not called.
     fn outlet(&mut self, _stop: &Stop) -> Option<Arc<dyn Outlet>> {
+        None
+    }
+
+    /// For such a sink in the place of [`Sink::outlet`]: what connects it, for somebody who tries another sink
+    /// when a connection cannot be made or breaks.
+    fn connect(&mut self, _stop: &Stop) -> Option<Connect> {
         None
     }
 }

@@ -96,7 +96,7 @@ fn put_error(error: ChannelError) -> SinkError {
 }
 
 /// Every event fits into the channel by itself, or the first that never does is named.
-fn check_events(channel: &dyn Channel, batch: &Batch) -> Result<(), SinkError> {
+pub(super) fn check_events(channel: &dyn Channel, batch: &Batch) -> Result<(), SinkError> {
     let largest = channel.largest_event();
     if batch.bytes() as u64 <= largest {
         return Ok(());
@@ -115,7 +115,7 @@ fn check_events(channel: &dyn Channel, batch: &Batch) -> Result<(), SinkError> {
 
 /// Put batches in one transaction; those that never fit into one, though each event does, in several. On an
 /// error some of those may be in the channel: they come twice when all are put again.
-fn put_in_parts(channel: &dyn Channel, batches: &[Batch]) -> Result<(), ChannelError> {
+pub(super) fn put_in_parts(channel: &dyn Channel, batches: &[Batch]) -> Result<(), ChannelError> {
     match channel.put(batches) {
         Err(ChannelError::TooLarge(why)) => match batches {
             [] => Err(ChannelError::TooLarge(why)),

@@ -3,6 +3,7 @@
 pub mod ends;
 pub mod file;
 pub mod memory;
+pub mod once;
 pub mod transaction;
 
 use crate::ack::Delivery;

@@ -26,7 +26,6 @@ mod frames;
 mod ledger;
 mod member;
 pub mod scheme;
-pub mod selector;
 pub mod settings;
 mod stream;
 #[cfg(test)]
@@ -34,11 +33,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::stage::turns::{Order, Selector};
 pub use ledger::{Book, Entry, Ledger};
 pub use scheme::{Destination, Scheme, is_destination};
-pub use selector::{Order, Selector};
 pub use settings::{Compress, Kind, Settings};
-pub use stream::stream;
+pub use stream::{connecting, stream};
 
 use crate::event::{Batch, Event};
 use crate::link::Address;

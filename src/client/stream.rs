@@ -5,7 +5,7 @@ use super::{Destination, Kind, Settings};
 use crate::ack::{Class, Outcome, Promise};
 use crate::event::Batch;
 use crate::link::resend::Resend;
-use crate::link::{Outlet, SendError, Unsettled};
+use crate::link::{Connect, Outlet, SendError, Unsettled};
 use crate::say;
 use crate::stop::Stop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,12 +14,21 @@ use std::time::{Duration, Instant};
 
 /// An outlet to the hosts of these settings. It gives up after so long without any success, or never.
 pub fn stream(settings: &Settings, give_up: Option<Duration>, stop: &Stop) -> Arc<dyn Outlet> {
-    let name = settings.name.clone();
-    let connect: Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync> = match settings.kind {
+    let connect = connecting(settings, stop);
+    let resend = match settings.kind {
+        Kind::DefaultLoadbalance => Resend::connecting(connect, give_up, &settings.name, stop),
+        // A server of frames that still knows the stream takes nothing twice.
+        _ => Resend::numbering(connect, give_up, &settings.name, stop),
+    };
+    Arc::new(resend)
+}
+
+/// What connects to the hosts of these settings, for somebody who sees to failures himself.
+pub fn connecting(settings: &Settings, stop: &Stop) -> Connect {
+    match settings.kind {
         Kind::DefaultLoadbalance => {
             let balanced: Arc<dyn Outlet> = Arc::new(Balanced::new(settings, stop));
-            let connect = Box::new(move || Ok(balanced.clone()));
-            return Arc::new(Resend::connecting(connect, give_up, &name, stop));
+            Box::new(move || Ok(balanced.clone()))
         }
         Kind::Default | Kind::DefaultFailover => {
             let rotation = Rotation {
@@ -29,9 +38,7 @@ pub fn stream(settings: &Settings, give_up: Option<Duration>, stop: &Stop) -> Ar
             };
             Box::new(move || rotation.connect())
         }
-    };
-    // A server of frames that still knows the stream takes nothing twice.
-    Arc::new(Resend::numbering(connect, give_up, &name, stop))
+    }
 }
 
 /// The hosts in their order, beginning behind the one that was used last.

@@ -24,6 +24,7 @@ pub mod reply;
 pub mod resend;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod together;
 
 pub use address::Address;
 pub use inlet::StreamInlet;
@@ -32,7 +33,11 @@ pub use outlet::StreamOutlet;
 use crate::ack::{Delivery, Promise, Receipt, Refusal, promise};
 use crate::event::Batch;
 use crate::exit::StageError;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Connects to where an outlet leads; called again when the connection is lost.
+pub type Connect = Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync>;
 
 /// Who writes or reads a stream, as its hello says.
 #[derive(Debug, Clone)]

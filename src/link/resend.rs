@@ -4,7 +4,7 @@
 //! with back-off. With a way to connect, batches of a broken connection are sent again over a new one, in
 //! their order, before anything new.
 
-use super::{Outlet, SendError, Unsettled};
+use super::{Connect, Outlet, SendError, Unsettled};
 use crate::ack::{Class, Numbered, Outcome, Promise, Refusal};
 use crate::event::Batch;
 use crate::stop::Stop;
@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 /// The first pause before something is sent again, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-type Connect = Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync>;
 type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// See the module.

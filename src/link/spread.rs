@@ -4,6 +4,7 @@
 //! holds them ([`super::resend::Resend`]) sends them again, and then they go to another. As long as one server is
 //! connected, nobody waits for a connection to the others: a thread makes it.
 
+use super::together::Verdict;
 use super::{Outlet, SendError, Unsettled};
 use crate::ack::{Class, Outcome, Promise, Refusal};
 use crate::event::Batch;
@@ -17,8 +18,7 @@ const LEFT_OUT: (Duration, Duration) = (Duration::from_millis(500), Duration::fr
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
 
-/// Connects to a server.
-pub type Open = Box<dyn Fn() -> Result<Arc<dyn Outlet>, SendError> + Send + Sync>;
+pub use super::Connect as Open;
 
 /// Which server a batch goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -323,49 +323,11 @@ impl FanOut {
     }
 }
 
-/// What the servers have said of one batch so far.
-struct Verdict {
-    open: usize,
-    refusal: Option<Refusal>,
-    is_lost: bool,
-    promise: Option<Promise>,
-}
-
-impl Verdict {
-    fn hear(verdict: &Mutex<Verdict>, outcome: Outcome) {
-        let mut own = verdict.lock().unwrap_or_else(|p| p.into_inner());
-        own.open -= 1;
-        match outcome {
-            Outcome::Accepted => {}
-            Outcome::Refused(refusal) => own.refusal = Some(refusal),
-            Outcome::Lost => own.is_lost = true,
-        }
-        if own.open > 0 {
-            return;
-        }
-        let Some(promise) = own.promise.take() else { return };
-        let outcome = match own.refusal.take() {
-            Some(refusal) => Outcome::Refused(refusal),
-            None if own.is_lost => Outcome::Lost,
-            None => Outcome::Accepted,
-        };
-        drop(own);
-        promise.settle(outcome);
-    }
-}
-
 impl Outlet for FanOut {
     fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
-        let verdict = Arc::new(Mutex::new(Verdict {
-            open: self.0.len(),
-            refusal: None,
-            is_lost: false,
-            promise: Some(promise),
-        }));
+        let verdict = Verdict::of(self.0.len(), promise);
         for outlet in &self.0 {
-            let heard = verdict.clone();
-            let told = Promise::hook(move |outcome| Verdict::hear(&heard, outcome));
-            outlet.send_promised(batch.clone(), told)?;
+            outlet.send_promised(batch.clone(), Verdict::part(&verdict))?;
         }
         Ok(())
     }

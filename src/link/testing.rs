@@ -74,6 +74,16 @@ impl Collect {
         all.map(|event| event.unwrap().to_event()).collect()
     }
 
+    /// Where the bytes of each batch are, to see that they were not copied.
+    pub fn slabs(&self) -> Vec<*const u8> {
+        let state = self.lock();
+        state
+            .batches
+            .iter()
+            .map(|batch| batch.encoded().as_ptr())
+            .collect()
+    }
+
     /// The bodies so far, as text.
     pub fn bodies(&self) -> Vec<String> {
         let events = self.events();

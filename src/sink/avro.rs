@@ -8,7 +8,7 @@ use crate::client::settings::Connections;
 use crate::client::{self, Compress, Destination, Kind, Order, Settings};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
-use crate::link::{Outlet, Window};
+use crate::link::{Connect, Outlet, Window};
 use crate::metrics::Counters;
 use crate::stage::{Sink, SinkError};
 use crate::stop::Stop;
@@ -151,6 +151,13 @@ impl Avro {
         }
     }
 
+    /// The settings, once started, with where connections are counted.
+    fn counting(&mut self) -> Option<Settings> {
+        let mut settings = self.ready.take()?;
+        settings.counted = self.counted.clone();
+        Some(settings)
+    }
+
     fn settings(&self) -> Result<Settings, String> {
         let mut settings = Settings::to(self.destinations()?);
         settings.name = "sink avro".into();
@@ -213,9 +220,11 @@ impl Sink for Avro {
     }
 
     fn outlet(&mut self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
-        let mut settings = self.ready.take()?;
-        settings.counted = self.counted.clone();
-        Some(client::stream(&settings, None, stop))
+        Some(client::stream(&self.counting()?, None, stop))
+    }
+
+    fn connect(&mut self, stop: &Stop) -> Option<Connect> {
+        Some(client::connecting(&self.counting()?, stop))
     }
 }
 

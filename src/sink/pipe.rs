@@ -5,7 +5,7 @@ use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::link::outlet::Reply;
 use crate::link::resend::Resend;
-use crate::link::{Outlet, SendError, StreamOutlet};
+use crate::link::{Connect, Outlet, SendError, StreamOutlet};
 use crate::say;
 use crate::sink::stream::UnderWay;
 use crate::stage::{Sink, SinkError};
@@ -123,8 +123,13 @@ impl Pipe {
         line
     }
 
+    fn connector(&self, stop: &Stop) -> Connect {
+        let (own, stop) = (self.clone(), stop.clone());
+        Box::new(move || own.run(&stop))
+    }
+
     /// Start the command and open a stream into it. After an end that another start would not change, say so.
-    fn connect(&self, stop: &Stop) -> Result<Arc<dyn Outlet>, SendError> {
+    fn run(&self, stop: &Stop) -> Result<Arc<dyn Outlet>, SendError> {
         let shown = self.shown();
         let before = self.running.lock().outlet.clone();
         if let Some(error) = before.as_ref().and_then(|outlet| outlet.given_up()) {
@@ -233,9 +238,16 @@ impl Sink for Pipe {
     }
 
     fn outlet(&mut self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
-        let (own, stopping) = (self.clone(), stop.clone());
-        let connect = Box::new(move || own.connect(&stopping));
-        Some(Arc::new(Resend::connecting(connect, None, NAME, stop)))
+        Some(Arc::new(Resend::connecting(
+            self.connector(stop),
+            None,
+            NAME,
+            stop,
+        )))
+    }
+
+    fn connect(&mut self, stop: &Stop) -> Option<Connect> {
+        Some(self.connector(stop))
     }
 
     /// Everything is accepted or given up: how the command ends is only worth a word.

@@ -8,7 +8,7 @@ use crate::link::outlet::{OutletOptions, Reply};
 use crate::link::remote::{Access, Remote};
 use crate::link::resend::Resend;
 use crate::link::spread::{FanOut, Open, Spread, Turn};
-use crate::link::{Address, Identity, Outlet, SendError, Window};
+use crate::link::{Address, Connect, Identity, Outlet, SendError, Window};
 use crate::stage::{Sink, SinkError};
 use crate::stop::Stop;
 use crate::value::{Seconds, Size};
@@ -173,6 +173,33 @@ impl Stream {
         })
     }
 
+    /// What connects to the servers, of which one is sent a batch.
+    fn connector(&self, stop: &Stop) -> Option<Connect> {
+        let Reach { group, remote } = self.reach.as_ref()?;
+        let opener = |at: &Address| (at.to_string(), self.opener(at, remote, stop));
+        let mut openers: Vec<_> = group.servers.iter().map(opener).collect();
+        let turn = match group.mode {
+            _ if openers.len() == 1 => return openers.pop().map(|(_, open)| open),
+            Mode::Failover | Mode::FanOut => return Some(failing_over(openers, self.name())),
+            Mode::RoundRobin => Turn::RoundRobin,
+            Mode::LeastLoaded => Turn::LeastLoaded,
+        };
+        let most = self.sending.under_way.max_unaccepted as usize;
+        let spread: Arc<dyn Outlet> = Arc::new(Spread::over(openers, turn, most, &self.name()));
+        Some(Box::new(move || Ok(spread.clone())))
+    }
+
+    /// To all servers.
+    fn fan_out(&self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
+        let Reach { group, remote } = self.reach.as_ref()?;
+        let each = group.servers.iter().map(|at| {
+            // Two addresses may lead to one server, which takes them for two streams.
+            let open = self.opener(at, &remote.anew(), stop);
+            self.resending(open, stop)
+        });
+        Some(Arc::new(FanOut::to(each.collect())))
+    }
+
     fn resending(&self, connect: Open, stop: &Stop) -> Arc<dyn Outlet> {
         Arc::new(Resend::numbering(connect, self.retry_for, &self.name(), stop))
     }
@@ -220,29 +247,21 @@ impl Sink for Stream {
     }
 
     fn outlet(&mut self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
-        let Reach { group, remote } = self.reach.take()?;
-        let opener = |at: &Address| (at.to_string(), self.opener(at, &remote, stop));
-        let mut openers: Vec<_> = group.servers.iter().map(opener).collect();
-        if openers.len() == 1 {
-            let (_, open) = openers.pop()?;
-            return Some(self.resending(open, stop));
+        match self.reach.as_ref()?.group.mode {
+            Mode::FanOut => self.fan_out(stop),
+            _ => Some(self.resending(self.connector(stop)?, stop)),
         }
-        let turn = match group.mode {
-            Mode::Failover => return Some(self.resending(failing_over(openers, self.name()), stop)),
+    }
+
+    fn connect(&mut self, stop: &Stop) -> Option<Connect> {
+        match self.reach.as_ref()?.group.mode {
+            // Each server is sent again by itself what it has not taken.
             Mode::FanOut => {
-                let each = group.servers.iter().map(|at| {
-                    // Two addresses may lead to one server, which takes them for two streams.
-                    let open = self.opener(at, &remote.anew(), stop);
-                    self.resending(open, stop)
-                });
-                return Some(Arc::new(FanOut::to(each.collect())));
+                let all = self.fan_out(stop)?;
+                Some(Box::new(move || Ok(all.clone())))
             }
-            Mode::RoundRobin => Turn::RoundRobin,
-            Mode::LeastLoaded => Turn::LeastLoaded,
-        };
-        let most = self.sending.under_way.max_unaccepted as usize;
-        let spread: Arc<dyn Outlet> = Arc::new(Spread::over(openers, turn, most, &self.name()));
-        Some(self.resending(Box::new(move || Ok(spread.clone())), stop))
+            _ => self.connector(stop),
+        }
     }
 }
 

@@ -73,6 +73,19 @@ impl Selector {
         order
     }
 
+    /// The member that comes first, where none is ever left out.
+    pub fn first(&mut self) -> usize {
+        let members = self.members.len().max(1);
+        match self.order {
+            Order::RoundRobin => {
+                let first = self.next;
+                self.next = (first + 1) % members;
+                first
+            }
+            Order::Random => self.below(members),
+        }
+    }
+
     /// A member has failed.
     pub fn failed(&mut self, index: usize, now: Instant) {
         let Some(most) = self.max_backoff else { return };
