@@ -5,18 +5,21 @@ use super::intercepted::{Chain, Intercepted, intercept, start_chain};
 use super::links::{Links, stdin};
 use super::{Durability, worst};
 use crate::channel::Channel;
-use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
+use crate::channel::ends::{PutOnce, PutOutlet, PutSink, TakeInlet};
 use crate::event::Event;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::link::counted::Counted;
-use crate::link::queue::queue;
+use crate::link::queue::{QueueInlet, queue};
 use crate::link::regroup::{Limits, Regroup};
 use crate::link::resend::Resend;
 use crate::link::{Inlet, Outlet};
 use crate::metrics::{Counters, Kind};
+use crate::stage::fan_out::{Branch, FanOut};
 use crate::stage::pass::Pass;
-use crate::stage::{self, ChannelProcessor, Drain, JOIN_BYTES, Pump, Rejected, Sink, Source};
+use crate::stage::{
+    self, ChannelProcessor, ChannelSelector, Drain, JOIN_BYTES, Pump, Rejected, Sink, Source,
+};
 use crate::stop::Stop;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
@@ -30,7 +33,14 @@ pub(crate) enum Head {
 /// What they go into.
 pub(crate) enum Tail {
     Put(String, Arc<dyn Channel>, Arc<Counters>),
+    /// One of these channels or several, as a selector says.
+    Select(
+        Box<dyn ChannelSelector>,
+        Vec<(String, Arc<dyn Channel>, Arc<Counters>)>,
+    ),
     Sink(String, Box<dyn Sink>),
+    /// A sink whose members count for themselves.
+    Group(String, Box<dyn Sink>),
     Output,
 }
 /// One place for what no part of the flow can take.
@@ -158,6 +168,7 @@ impl Segment {
         };
         let stop = &links.stop;
         let counters = links.board.counters(Kind::Source, &name);
+        let source_counters = counters.clone();
         let regroup = regroups(&self.chain);
         let chain: Vec<_> = self
             .chain
@@ -188,7 +199,11 @@ impl Segment {
                 let sink = PutSink::new(channel, counters.clone());
                 beside(into, Box::new(sink), counters, self.rejected, links, start)
             }
-            Tail::Sink(into, mut sink) => {
+            Tail::Select(selector, into) => {
+                let from = (&*name, source_counters);
+                select(selector, into, from, self.rejected, links, start)
+            }
+            Tail::Sink(into, mut sink) | Tail::Group(into, mut sink) => {
                 let counters = links.board.counters(Kind::Sink, &into);
                 sink.start().map_err(|error| error.within(&into))?;
                 sink.count_in(&counters);
@@ -228,8 +243,15 @@ impl Segment {
                 let sink: Box<dyn Sink> = Box::new(PutSink::new(channel, counters.clone()));
                 (name, sink, counters)
             }
+            Tail::Select(..) => {
+                return Err(StageError::Usage("only a source selects channels".into()));
+            }
             Tail::Sink(name, sink) => {
                 let counters = links.board.counters(Kind::Sink, &name);
+                (name, sink, counters)
+            }
+            Tail::Group(name, sink) => {
+                let counters = Arc::new(Counters::new(Kind::Sink, &*name));
                 (name, sink, counters)
             }
         };
@@ -304,41 +326,106 @@ fn relay(
 /// Run a drain in a thread of its own beside a source, with a queue between them.
 fn beside(
     name: String,
-    mut sink: Box<dyn Sink>,
+    sink: Box<dyn Sink>,
     counters: Arc<Counters>,
     rejected: Option<Box<dyn Rejected>>,
     links: &Links,
     start: impl FnOnce(Arc<dyn Outlet>) -> StageResult,
 ) -> StageResult {
-    let (outlet, mut inlet) = queue(links.window, &links.stop);
+    let (outlet, inlet) = queue(links.window, &links.stop);
     let outlet: Arc<dyn Outlet> = Arc::new(outlet);
     links.board.watch(outlet.clone());
     let queued = outlet.clone();
     let outlet: Arc<dyn Outlet> = Arc::new(Resend::over(outlet, &name, &links.stop));
     std::thread::scope(|scope| {
-        let drained = scope.spawn(|| {
-            let drain = Drain {
-                name: &name,
-                counters,
-                stop: links.stop.clone(),
-                rejected,
-                join_bytes: JOIN_BYTES,
-            };
-            let result = drain.run(&mut inlet, &mut *sink);
-            if result.is_err() {
-                links.stop.fail();
-            }
-            drop(inlet);
-            result
-        });
+        let drained = scope.spawn(|| drain_beside(&name, inlet, sink, counters, rejected, links));
         let sourced = start(outlet);
         if sourced.is_err() {
             // A source that could not start has finished nothing: the drain must not wait for it.
             let _ = queued.finish(Some(std::time::Instant::now()));
         }
-        let drained = drained
-            .join()
-            .unwrap_or_else(|_| Err(StageError::Failed("the sink has panicked: this is a bug".into())));
-        worst(vec![drained.map_err(|error| error.within(&name)), sourced])
+        worst(vec![joined(drained.join()), sourced])
+    })
+}
+
+/// What a thread that drains came to.
+fn joined(result: std::thread::Result<StageResult>) -> StageResult {
+    result.unwrap_or_else(|_| Err(StageError::Failed("the sink has panicked: this is a bug".into())))
+}
+
+/// Drain a queue whose writer is a source: when that fails, the source has nowhere to go.
+fn drain_beside(
+    name: &str,
+    mut inlet: QueueInlet,
+    mut sink: Box<dyn Sink>,
+    counters: Arc<Counters>,
+    rejected: Option<Box<dyn Rejected>>,
+    links: &Links,
+) -> StageResult {
+    let drain = Drain {
+        name,
+        counters,
+        stop: links.stop.clone(),
+        rejected,
+        join_bytes: JOIN_BYTES,
+    };
+    let result = drain.run(&mut inlet, &mut *sink);
+    if result.is_err() {
+        links.stop.fail();
+    }
+    result.map_err(|error| error.within(name))
+}
+
+/// Put into the channels that a selector says, each for itself: one that is slow holds up the source, one that
+/// fails is tried again alone.
+fn select(
+    selector: Box<dyn ChannelSelector>,
+    into: Vec<(String, Arc<dyn Channel>, Arc<Counters>)>,
+    (name, counters): (&str, Arc<Counters>),
+    rejected: Option<Box<dyn Rejected>>,
+    links: &Links,
+    start: impl FnOnce(Arc<dyn Outlet>) -> StageResult,
+) -> StageResult {
+    let stop = &links.stop;
+    let shared = rejected.map(|rejected| Arc::new(Mutex::new(rejected)));
+    let rejected = || -> Option<Box<dyn Rejected>> {
+        let shared = shared.clone()?;
+        Some(Box::new(SharedRejected(shared)))
+    };
+    std::thread::scope(|scope| {
+        let (mut branches, mut drains, mut queues) = (Vec::new(), Vec::new(), Vec::new());
+        for (into, channel, counted) in into {
+            if !channel.is_durable() {
+                let names = [&*into, name];
+                let once = PutOnce::new(channel.clone(), counted.clone());
+                let outlet = PutOutlet::new(channel, counted, names, rejected(), stop);
+                branches.push(Branch {
+                    once: Some(Arc::new(once)),
+                    ..Branch::new(into, Arc::new(outlet))
+                });
+                continue;
+            }
+            let (outlet, inlet) = queue(links.window, stop);
+            let outlet: Arc<dyn Outlet> = Arc::new(outlet);
+            links.board.watch(outlet.clone());
+            queues.push(outlet.clone());
+            branches.push(Branch::new(into.clone(), outlet));
+            let sink = PutSink::new(channel, counted.clone());
+            let aside = rejected();
+            drains
+                .push(scope.spawn(move || drain_beside(&into, inlet, Box::new(sink), counted, aside, links)));
+        }
+        let fanned = FanOut::to(branches, selector, counters, links.window, stop);
+        let sourced = match fanned {
+            Ok(fan_out) => start(Arc::new(fan_out)),
+            Err(why) => Err(StageError::Usage(why)),
+        };
+        if sourced.is_err() {
+            let now = std::time::Instant::now();
+            queues.iter().for_each(|queue| drop(queue.finish(Some(now))));
+        }
+        let mut results = vec![sourced];
+        results.extend(drains.into_iter().map(|drain| joined(drain.join())));
+        worst(results)
     })
 }

@@ -6,8 +6,8 @@ use crate::exit::{StageError, StageResult};
 use crate::external;
 use crate::flow::graph::Definition;
 use crate::flow::intercepted::Chain;
-use crate::stage::{ChannelProcessor, PollableSource, Sink, Source, Status};
-use crate::{channel, intercept, sink, source};
+use crate::stage::{ChannelProcessor, ChannelSelector, PollableSource, Sink, SinkProcessor, Source, Status};
+use crate::{channel, group, intercept, select, sink, source};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +99,36 @@ pub fn channel(definition: &Definition) -> Result<Box<dyn ChannelSettings>, Stag
         }
     }
     made(channel::ALL, "channel", definition, &properties)
+}
+
+/// What says which channels of a source get an event; none for Flume's default without settings, with which all do.
+pub fn selector(definition: &Definition) -> Result<Option<Box<dyn ChannelSelector>>, StageError> {
+    let spec = component::find(select::ALL, &definition.r#type);
+    let is_default = spec.is_some_and(|spec| spec.name == "replicating");
+    if definition.r#type.is_empty() || is_default && definition.settings.is_empty() {
+        return Ok(None);
+    }
+    made(
+        select::ALL,
+        "channel selector",
+        definition,
+        &definition.properties(),
+    )
+    .map(Some)
+}
+
+/// Flume's default.
+pub fn replicating() -> Result<Box<dyn ChannelSelector>, StageError> {
+    let definition = Definition {
+        r#type: "replicating".into(),
+        ..Definition::default()
+    };
+    made(select::ALL, "channel selector", &definition, &BTreeMap::new())
+}
+
+/// What says which sink of a group gets a batch.
+pub fn processor(definition: &Definition) -> Result<Box<dyn SinkProcessor>, StageError> {
+    made(group::ALL, "sink processor", definition, &definition.properties())
 }
 
 /// `~/.flume/file-channel/...`, as in Flume.

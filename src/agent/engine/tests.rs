@@ -25,7 +25,10 @@ fn definition(name: &str, r#type: &str, settings: &[(&str, &str)]) -> Definition
     Definition {
         name: name.into(),
         r#type: r#type.into(),
-        settings: settings.iter().map(|(key, text)| (key.to_string(), value(text))).collect(),
+        settings: settings
+            .iter()
+            .map(|(key, text)| (key.to_string(), value(text)))
+            .collect(),
         ..Definition::default()
     }
 }
@@ -58,12 +61,18 @@ fn graph(sources: Vec<Source>, channels: Vec<Definition>, sinks: Vec<Sink>) -> G
 }
 
 fn memory(name: &str, capacity: &str) -> Definition {
-    definition(name, "memory", &[("capacity", capacity), ("transactionCapacity", "100")])
+    definition(
+        name,
+        "memory",
+        &[("capacity", capacity), ("transactionCapacity", "100")],
+    )
 }
 
 fn counted(engine: &Engine, kind: Kind, name: &str, count: Count) -> u64 {
     let all = engine.board().all();
-    let found = all.iter().find(|counters| counters.kind() == kind && counters.name() == name);
+    let found = all
+        .iter()
+        .find(|counters| counters.kind() == kind && counters.name() == name);
     found.map_or(0, |counters| counters.get(count))
 }
 
@@ -76,7 +85,9 @@ fn until(what: impl Fn() -> bool) {
 
 fn state(engine: &Engine, name: &str) -> State {
     let all = engine.components();
-    all.iter().find(|component| component.name == name).map_or(State::Stopped, |found| found.state)
+    all.iter()
+        .find(|component| component.name == name)
+        .map_or(State::Stopped, |found| found.state)
 }
 
 fn free_port() -> u16 {
@@ -97,7 +108,12 @@ fn lines_in(directory: &Path) -> Vec<String> {
 #[test]
 fn graph_runs_until_its_sources_end_and_all_is_delivered() {
     let graph = graph(
-        vec![source("r1", "seq", &[("totalEvents", "1000"), ("batchSize", "10")], &["c1"])],
+        vec![source(
+            "r1",
+            "seq",
+            &[("totalEvents", "1000"), ("batchSize", "10")],
+            &["c1"],
+        )],
         vec![memory("c1", "100")],
         vec![sink("k1", "null", &[], "c1")],
     );
@@ -105,7 +121,10 @@ fn graph_runs_until_its_sources_end_and_all_is_delivered() {
     engine.wait_finished();
     assert_eq!(counted(&engine, Kind::Sink, "k1", Count::EventDrainSuccess), 1000);
     assert_eq!(counted(&engine, Kind::Source, "r1", Count::EventAccepted), 1000);
-    assert_eq!(counted(&engine, Kind::Channel, "c1", Count::EventTakeSuccess), 1000);
+    assert_eq!(
+        counted(&engine, Kind::Channel, "c1", Count::EventTakeSuccess),
+        1000
+    );
     assert_eq!([state(&engine, "r1"), state(&engine, "k1")], [State::Finished; 2]);
     assert!(engine.stop());
 }
@@ -152,7 +171,12 @@ fn component_that_does_not_stop_in_time_is_left_and_the_others_stop() {
         vec![source("r1", "seq", &[("totalEvents", "5")], &["c1"])],
         vec![memory("c1", "100")],
         // Nobody listens there: it cannot deliver, and what it holds is waited for.
-        vec![sink("k1", "avro", &[("hostname", "127.0.0.1"), ("port", &free_port().to_string())], "c1")],
+        vec![sink(
+            "k1",
+            "avro",
+            &[("hostname", "127.0.0.1"), ("port", &free_port().to_string())],
+            "c1",
+        )],
     );
     let options = Options {
         lifecycle_timeout: Duration::from_millis(200),
@@ -182,7 +206,12 @@ fn paused_sink_takes_nothing_until_it_goes_on() {
     assert_eq!(counted(&engine, Kind::Channel, "c1", Count::ChannelSize), 9);
     engine.pause_component("k1", false).unwrap();
     until(|| counted(&engine, Kind::Channel, "c1", Count::ChannelSize) == 0);
-    assert!(engine.pause_component("k2", true).unwrap_err().contains("sink k1"));
+    assert!(
+        engine
+            .pause_component("k2", true)
+            .unwrap_err()
+            .contains("sink k1")
+    );
     assert!(engine.stop());
 }
 
@@ -242,7 +271,11 @@ fn channel_that_cannot_be_opened_is_tried_again() {
     let shown = in_the_way.display().to_string();
     let graph = graph(
         vec![source("r1", "seq", &[("totalEvents", "3")], &["c1"])],
-        vec![definition("c1", "file", &[("directory", &shown), ("minimumRequiredSpace", "0")])],
+        vec![definition(
+            "c1",
+            "file",
+            &[("directory", &shown), ("minimumRequiredSpace", "0")],
+        )],
         vec![sink("k1", "null", &[], "c1")],
     );
     let engine = Engine::start(graph, options()).unwrap();
@@ -252,4 +285,59 @@ fn channel_that_cannot_be_opened_is_tried_again() {
     engine.wait_finished();
     assert_eq!(counted(&engine, Kind::Sink, "k1", Count::EventDrainSuccess), 3);
     assert!(engine.stop());
+}
+
+#[test]
+fn multiplexing_source_puts_each_event_where_its_header_says_and_a_group_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let places = ["even", "odd", "spare"].map(|name| dir.path().join(name));
+    places
+        .iter()
+        .for_each(|place| std::fs::create_dir(place).unwrap());
+    let shown = places.clone().map(|place| place.display().to_string());
+    let spool = dir.path().join("spool").display().to_string();
+    let mut numbers = source(
+        "r1",
+        "seq",
+        &[("totalEvents", "100"), ("batchSize", "10")],
+        &["c1", "c2"],
+    );
+    numbers.interceptors = vec![definition(
+        "i1",
+        "regex_extractor",
+        &[
+            ("regex", "([0-9])$"),
+            ("serializers", "s1"),
+            ("serializers.s1.name", "last"),
+        ],
+    )];
+    let mapping = [
+        ("selector.header", "last"),
+        ("selector.mapping.0", "c1"),
+        ("selector.mapping.2", "c1"),
+        ("selector.default", "c2"),
+    ];
+    numbers.selector = definition("selector", "multiplexing", &mapping);
+    let file = [("directory", &*spool), ("minimumRequiredSpace", "0")];
+    let mut graph = graph(
+        vec![numbers],
+        vec![memory("c1", "100"), definition("c2", "file", &file)],
+        vec![
+            sink("k1", "file_roll", &[("sink.directory", &shown[0])], "c1"),
+            // It cannot be started: its directory is none.
+            sink("k2", "file_roll", &[("sink.directory", "/proc/nowhere")], "c2"),
+            sink("k3", "file_roll", &[("sink.directory", &shown[1])], "c2"),
+        ],
+    );
+    let priorities = [("processor.priority.k2", "10"), ("processor.priority.k3", "5")];
+    graph.groups.push(Group {
+        name: "g1".into(),
+        sinks: vec!["k2".into(), "k3".into()],
+        processor: definition("g1", "failover", &priorities),
+    });
+    let engine = Engine::start(graph, options()).unwrap();
+    engine.wait_finished();
+    assert!(engine.stop());
+    assert_eq!(lines_in(&places[0]).len(), 20);
+    assert_eq!(lines_in(&places[1]).len(), 80);
 }
