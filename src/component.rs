@@ -44,6 +44,8 @@ pub struct Setting {
     pub flumes: Option<String>,
     /// The words that it may have, where they are a closed set.
     pub words: Vec<String>,
+    /// Nobody shall read its value.
+    pub is_secret: bool,
     /// The sentence.
     pub sentence: String,
 }
@@ -76,6 +78,7 @@ impl Setting {
                 .filter(|_| !is_bool)
                 .map(|word| word.get_name().to_string())
                 .collect(),
+            is_secret: is_secret(arg),
             sentence: arg.get_help().map(sentence).unwrap_or_default(),
             property,
         }
@@ -227,13 +230,16 @@ fn property(command: &Command, key: &str, value: &str) -> String {
             }
         }
     }
-    let is_secret =
-        |arg: &Arg| arg.get_id() == key && arg.get_value_parser().type_id() == TypeId::of::<Secret>();
-    match command.get_arguments().any(is_secret) {
+    let is_own_secret = |arg: &Arg| arg.get_id() == key && is_secret(arg);
+    match command.get_arguments().any(is_own_secret) {
         // In a file of settings it may stand itself.
         true => format!("--{key}={LITERAL}{value}"),
         false => format!("--{key}={value}"),
     }
+}
+
+fn is_secret(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<Secret>()
 }
 
 /// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and

@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause between looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// An executable `flume-KIND-NAME` on the PATH.
-pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
+/// The executable `flume-KIND-NAME` on the PATH that is a component.
+pub fn find(kind: &str, name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return None;
     }
@@ -42,13 +42,13 @@ pub fn find_external(kind: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// The directories of the PATH.
-pub(crate) fn search_path() -> impl Iterator<Item = PathBuf> {
+pub fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
 }
 
 /// A file that may be run.
-pub(crate) fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -36,22 +36,29 @@ pub struct SyntaxError {
 impl Properties {
     /// Read bytes: as UTF-8, or where they are none as ISO-8859-1, which is Java's own.
     pub fn parse(bytes: &[u8]) -> Result<Properties, SyntaxError> {
+        let (properties, mut wrong) = Self::parse_all(bytes);
+        match wrong.is_empty() {
+            true => Ok(properties),
+            false => Err(wrong.swap_remove(0)),
+        }
+    }
+
+    /// As [`Properties::parse`], going on behind what is wrong: for who wants to tell all of it.
+    pub fn parse_all(bytes: &[u8]) -> (Properties, Vec<SyntaxError>) {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.to_string(),
             Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut entries = Vec::new();
+        let (mut entries, mut wrong) = (Vec::new(), Vec::new());
         for (line, logical) in logical_lines(text) {
             let (key, value) = split(&logical);
-            let unescaped = |part: &str| unescape(part).map_err(|what| SyntaxError { line, what });
-            entries.push(Entry {
-                key: unescaped(key)?,
-                value: unescaped(value)?,
-                line,
-            });
+            match (unescape(key), unescape(value)) {
+                (Ok(key), Ok(value)) => entries.push(Entry { key, value, line }),
+                (Err(what), _) | (_, Err(what)) => wrong.push(SyntaxError { line, what }),
+            }
         }
-        Ok(Properties { entries })
+        (Properties { entries }, wrong)
     }
 
     /// Read a file; the error names it.
@@ -232,6 +239,8 @@ mod tests {
         assert_eq!(wrong.line, 2);
         assert!(wrong.to_string().contains("\\u12g4"), "{wrong}");
         assert!(Properties::parse("a=\\u1\u{20ac}23".as_bytes()).is_err());
+        let (rest, wrong) = Properties::parse_all(b"a=\\u1\nb=2\nc=\\ux");
+        assert_eq!((rest.get("b"), wrong.len()), (Some("2"), 2));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn start(component: &dyn Component, words: &[String]) -> Ended {
 
 /// Become the executable `flume-KIND-NAME`, if there is one.
 fn external(kind: &str, name: &str, words: &[String]) -> Ended {
-    let path = crate::external::find_external(kind, name).ok_or_else(|| parts::unknown(kind, name))?;
+    let path = crate::external::find(kind, name).ok_or_else(|| parts::unknown(kind, name))?;
     let error = std::process::Command::new(&path).args(words).exec();
     Err(anyhow::Error::from(error).context(format!("{} cannot be run", path.display())))
 }

@@ -45,7 +45,7 @@ fn program<Made: 'static>(
 ) -> Option<PathBuf> {
     match component::find(table, &definition.r#type) {
         Some(_) => None,
-        None => external::find_external(kind, &definition.r#type),
+        None => external::find(kind, &definition.r#type),
     }
 }
 

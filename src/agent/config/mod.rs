@@ -1,0 +1,98 @@
+//! The properties of an agent, in Apache Flume's own form: read into a [`Graph`], with everything that is wrong
+//! with them.
+//!
+//! ```text
+//!     texts -> entries, with their places -> agents -> components -> graph
+//!                       \-> problems <-/---------/--------/
+//! ```
+//!
+//! What starts when something is wrong is what Flume starts, in its order: a component that is wrong is left
+//! out, and then what cannot do without it. Two things differ, on purpose: a type that nobody knows costs its
+//! component and not the process, and a bad member of a sink group costs itself and not the agent. Nothing of
+//! it is silent, and all of it is found in one pass.
+
+mod across;
+mod agents;
+mod assemble;
+mod entries;
+mod fit;
+mod group;
+mod known;
+mod report;
+mod selector;
+#[cfg(test)]
+mod tests;
+
+pub use report::{Problem, Severity};
+
+use crate::flow::graph::Graph;
+use report::Report;
+use std::sync::Arc;
+
+/// Properties that every source may have, whatever it is: how long the agent pauses when a polled source has
+/// nothing. They are the agent's and not the component's.
+pub const OF_EVERY_SOURCE: &[&str] = &["backoffSleepIncrement", "maxBackoffSleep"];
+
+/// Bytes of properties and what they are called.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The file or the address that they come from, for messages.
+    pub name: Arc<str>,
+    /// The properties.
+    pub bytes: Vec<u8>,
+}
+
+/// What the reader is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wants<'a> {
+    /// The agent; without it every agent that there is.
+    pub name: Option<&'a str>,
+    /// A key that nobody knows is an error, as on the command line, and not passed over as by Flume.
+    pub unknown_is_error: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default)]
+pub struct Read {
+    /// What is to start: of the agent that was asked for, or of the only one. `None` if there is nothing.
+    pub graph: Option<Graph>,
+    /// Everything that is wrong, in the order of the texts and their lines.
+    pub problems: Vec<Problem>,
+    /// The names of the agents that there are.
+    pub agents: Vec<String>,
+}
+
+impl Read {
+    /// Something does not run as it is written.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// Read texts one after the other into one map, in which a later one wins, and an agent out of it.
+pub fn read(texts: &[Text], wants: &Wants) -> Read {
+    let mut report = Report::new(wants.unknown_is_error);
+    let entries = entries::load(texts, &mut report);
+    let agents = agents::sort(entries, &mut report);
+    let names: Vec<String> = agents.iter().map(|agent| agent.name.clone()).collect();
+    if let Some(name) = wants.name.filter(|name| !names.iter().any(|own| own == name)) {
+        report.no_such_agent(texts, name, &names);
+    } else if names.is_empty() {
+        report.no_agent(texts);
+    }
+    let is_wanted = |name: &str| wants.name.is_none_or(|wanted| wanted == name);
+    let mut known = fit::Known::default();
+    let mut graphs: Vec<Option<Graph>> = agents
+        .into_iter()
+        .filter(|agent| is_wanted(&agent.name))
+        .map(|agent| assemble::assemble(agent, &mut known, &mut report))
+        .collect();
+    Read {
+        graph: match graphs.len() {
+            1 if !report.is_unreadable => graphs.remove(0),
+            _ => None,
+        },
+        problems: report.sorted(texts),
+        agents: names,
+    }
+}
