@@ -2,6 +2,7 @@
 //!
 //! Only the command that was asked for is built: with all of them a stage would take twice as long to start.
 
+pub mod agent;
 pub mod cat;
 pub mod completions;
 pub mod help;
@@ -45,6 +46,7 @@ pub struct Tool {
 /// All of them.
 pub const TOOLS: &[Tool] = &[
     run::TOOL,
+    agent::TOOL,
     cat::TOOL,
     replay::TOOL,
     send::TOOL,

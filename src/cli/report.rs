@@ -145,7 +145,8 @@ fn listen(stage: &str, board: &Board, stop: &Stop) -> Result<(), StageError> {
     Ok(())
 }
 
-fn counters_text(stage: &str, board: &Board) -> String {
+/// All counters, a line for each component.
+pub fn counters_text(stage: &str, board: &Board) -> String {
     let mut text = String::new();
     for counters in board.all() {
         let (group, all) = counters.flume();

@@ -295,7 +295,10 @@ impl Unit {
             Ok(()) if stop.is_stopping() => {}
             Ok(()) => {
                 drop(inner);
-                say::info(&self.title(), "it has come to its end");
+                // A sink ends when its channel does, which is told there.
+                if let Work::Source(_) = self.work {
+                    say::info(&self.title(), "it has come to its end");
+                }
             }
             Err(error) => {
                 inner.restarts += 1;

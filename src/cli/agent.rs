@@ -1,0 +1,174 @@
+//! `flume agent --name a1 --conf-file flume.conf`: an Apache Flume properties file, unchanged.
+
+use super::options::Common;
+use super::{Ended, Tool};
+use crate::agent::engine::Options;
+use crate::agent::host::{Host, Settings};
+use crate::agent::provider::files::Files;
+use crate::agent::provider::{Once, Provider};
+use crate::exit::StageError;
+use crate::stop::Stop;
+use crate::value::Seconds;
+use crate::{say, tls};
+use anyhow::Context;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The command.
+pub const TOOL: Tool = Tool {
+    name: "agent",
+    command: whole_command,
+    run,
+};
+
+/// Run the agent that an Apache Flume properties file describes, unchanged.
+///
+/// All that is wrong with the file is told at the start, with file and line. What Flume would start starts, and
+/// what it would pass over in silence is a warning. A component that fails is started again while the others
+/// go on. SIGTERM and Ctrl-C stop the sources, deliver what channels in memory hold, and end; SIGHUP reads
+/// the file again; SIGUSR1 prints all counters.
+#[derive(Parser)]
+#[command(name = "agent", bin_name = "flume agent", no_binary_name = true)]
+struct Agent {
+    /// The agent in the file that is to run.
+    #[arg(long, short = 'n', value_name = "NAME")]
+    name: String,
+    /// The properties file; of several, later ones win.
+    #[arg(long = "conf-file", short = 'f', value_name = "FILE")]
+    conf_file: Vec<PathBuf>,
+    /// Read the configuration once, and do not look whether it changes.
+    #[arg(long)]
+    no_reload_conf: bool,
+    /// How often to look whether the configuration has changed.
+    #[arg(long, short = 'i', value_name = "TIME", default_value = "30")]
+    poll_interval: Seconds,
+    /// A setting for the whole agent, as Java's system properties: flume.monitoring.type, javax.net.ssl.keyStore ...
+    #[arg(short = 'D', value_name = "KEY=VALUE")]
+    define: Vec<String>,
+    /// Start nothing when something is wrong, also a property that no component knows.
+    #[arg(long)]
+    strict: bool,
+    /// How long a component may take to start or to stop before it is left.
+    #[arg(long, value_name = "TIME", default_value = "30")]
+    lifecycle_timeout: Seconds,
+    /// Report a sink that has something to take and delivers nothing for so long.
+    #[arg(long, value_name = "TIME", default_value = "60")]
+    stalled_after: Seconds,
+    /// Keep events that can never be delivered in this file channel, with the reason, and go on.
+    #[arg(long, value_name = "DIR")]
+    rejected: Option<PathBuf>,
+}
+
+fn whole_command() -> clap::Command {
+    // The time that a stop may take is --lifecycle-timeout.
+    let common = Common::augment_args(clap::Command::new("common"));
+    let shared = common.get_arguments().filter(|arg| {
+        let id = arg.get_id().as_str();
+        matches!(id, "log_level" | "log_format" | "quiet")
+    });
+    shared.fold(Agent::command(), |command, arg| command.arg(arg.clone()))
+}
+
+fn run(given: &[String]) -> Ended {
+    let matches = whole_command().try_get_matches_from(given)?;
+    let agent = Agent::from_arg_matches(&matches)?;
+    let quiet = matches.get_flag("quiet");
+    let word = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
+    let level = if quiet { "error".into() } else { word("log_level") };
+    say::configure(&level, word("log_format") == "json").map_err(StageError::Usage)?;
+    agent.run()
+}
+
+impl Agent {
+    fn run(self) -> Ended {
+        let system = self.system()?;
+        for (key, value) in &system {
+            tls::globals::define(key, value);
+        }
+        let provider = self.provider()?;
+        let stop = Stop::new(self.lifecycle_timeout.0).context("the agent cannot start")?;
+        let rejected = self.rejected.as_deref().map(super::parts::rejected).transpose()?;
+        let options = Options {
+            lifecycle_timeout: self.lifecycle_timeout.0,
+            stalled_after: self.stalled_after.0,
+            rejected: rejected.map(|rejected| Arc::new(Mutex::new(rejected))),
+            ..Options::default()
+        };
+        let settings = Settings {
+            name: self.name.clone(),
+            system,
+            strict: self.strict,
+        };
+        // Before anything starts: a signal that comes meanwhile is not lost.
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).context("cannot listen to signals")?;
+        let host = Host::start(settings, provider, options, &stop)?;
+        say::info("agent", format!("{} runs", self.name));
+        wait_for_signals(signals, &host);
+        let well = host.engine().stop();
+        match well {
+            true => Ok(()),
+            false => Err(StageError::Temporary(
+                "not everything was stopped in order: see what was told above".into(),
+            )
+            .into()),
+        }
+    }
+
+    fn system(&self) -> Result<BTreeMap<String, String>, StageError> {
+        let pairs = self.define.iter().map(|word| match word.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_string(), value.to_string())),
+            // As Java has it: a word alone is a property without a value.
+            None => Ok((word.trim().to_string(), String::new())),
+        });
+        pairs.collect()
+    }
+
+    fn provider(&self) -> Result<Box<dyn Provider>, StageError> {
+        if self.conf_file.is_empty() {
+            return Err(StageError::Usage(
+                "a configuration is missing: give --conf-file FILE".into(),
+            ));
+        }
+        let files = Files::new(self.conf_file.clone(), self.poll_interval.0);
+        Ok(match self.no_reload_conf {
+            true => Box::new(Once(files)),
+            false => Box::new(files),
+        })
+    }
+}
+
+/// A second signal ends at once; see `report`.
+const SECOND_SIGNAL: Duration = Duration::from_millis(100);
+
+/// Until one asks for the end.
+fn wait_for_signals(mut signals: Signals, host: &Arc<Host>) {
+    let mut told = Vec::new();
+    for signal in signals.forever() {
+        match signal {
+            SIGUSR1 => say::raw(super::report::counters_text("agent", host.engine().board()).as_bytes()),
+            SIGHUP => {
+                let host = host.clone();
+                // Beside: a reload that takes long must not keep a SIGTERM waiting.
+                told.push(std::thread::spawn(move || drop(host.reload())));
+            }
+            signal => {
+                say::info("agent", "stopping; a second signal ends at once");
+                let first = Instant::now();
+                std::thread::spawn(move || {
+                    for again in signals.forever() {
+                        if !matches!(again, SIGHUP | SIGUSR1) && first.elapsed() > SECOND_SIGNAL {
+                            std::process::exit(128 + signal);
+                        }
+                    }
+                });
+                host.stop().stop();
+                return;
+            }
+        }
+    }
+}
