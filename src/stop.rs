@@ -111,6 +111,13 @@ impl Stop {
         }
     }
 
+    /// Wait until it is wished.
+    pub fn wait(&self) {
+        while !self.is_stopping() {
+            let _ = fd::wait(self.bell().as_fd(), PollFlags::IN, &[], None);
+        }
+    }
+
     /// Sleep, unless it is wished before; true if it was.
     pub fn sleep(&self, duration: Duration) -> bool {
         let bell = self.bell();

@@ -4,13 +4,10 @@ use super::config::{self, Problem, Severity, Text, Wants};
 use super::engine::{Changes, Engine, Options};
 use super::provider::Provider;
 use crate::exit::StageError;
-use crate::fd;
 use crate::flow::graph::Graph;
 use crate::say;
 use crate::stop::Stop;
-use rustix::event::PollFlags;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -137,7 +134,7 @@ impl Host {
                 };
                 if !is_changed && !nudge.is_stopping() {
                     follows = false;
-                    let _ = fd::wait(nudge.bell().as_fd(), PollFlags::IN, &[], None);
+                    nudge.wait();
                 }
                 let asked = std::mem::take(&mut host.asked().by);
                 if host.stop.is_stopping() {

@@ -9,3 +9,4 @@ pub mod config;
 pub mod provider;
 pub mod engine;
 pub mod host;
+pub mod control;

@@ -2,6 +2,7 @@
 
 use super::options::Common;
 use super::{Ended, Tool};
+use crate::agent::control::{self, Control};
 use crate::agent::engine::Options;
 use crate::agent::host::{Host, Settings};
 use crate::agent::provider::files::Files;
@@ -59,6 +60,12 @@ struct Agent {
     /// Report a sink that has something to take and delivers nothing for so long.
     #[arg(long, value_name = "TIME", default_value = "60")]
     stalled_after: Seconds,
+    /// Where flume ctl reaches it; without this, a socket of this user's for its name.
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Let flume ctl not reach it.
+    #[arg(long, conflicts_with = "control")]
+    no_control: bool,
     /// Keep events that can never be delivered in this file channel, with the reason, and go on.
     #[arg(long, value_name = "DIR")]
     rejected: Option<PathBuf>,
@@ -107,9 +114,12 @@ impl Agent {
         // Before anything starts: a signal that comes meanwhile is not lost.
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).context("cannot listen to signals")?;
         let host = Host::start(settings, provider, options, &stop)?;
+        let control = self.control(&host);
         say::info("agent", format!("{} runs", self.name));
-        wait_for_signals(signals, &host);
+        listen(signals, &host)?;
+        host.stop().wait();
         let well = host.engine().stop();
+        drop(control);
         match well {
             true => Ok(()),
             false => Err(StageError::Temporary(
@@ -117,6 +127,19 @@ impl Agent {
             )
             .into()),
         }
+    }
+
+    /// The socket for `flume ctl`; the agent runs without as well.
+    fn control(&self, host: &Arc<Host>) -> Option<Control> {
+        if self.no_control {
+            return None;
+        }
+        let own = || control::path_of(&self.name);
+        let path = self.control.clone().unwrap_or_else(own);
+        let served = control::serve(&path, host);
+        served
+            .inspect_err(|why| say::warn("agent", format!("flume ctl does not reach it: {why}")))
+            .ok()
     }
 
     fn system(&self) -> Result<BTreeMap<String, String>, StageError> {
@@ -145,30 +168,37 @@ impl Agent {
 /// A second signal ends at once; see `report`.
 const SECOND_SIGNAL: Duration = Duration::from_millis(100);
 
-/// Until one asks for the end.
-fn wait_for_signals(mut signals: Signals, host: &Arc<Host>) {
-    let mut told = Vec::new();
-    for signal in signals.forever() {
-        match signal {
-            SIGUSR1 => say::raw(super::report::counters_text("agent", host.engine().board()).as_bytes()),
-            SIGHUP => {
-                let host = host.clone();
-                // Beside: a reload that takes long must not keep a SIGTERM waiting.
-                told.push(std::thread::spawn(move || drop(host.reload())));
-            }
-            signal => {
-                say::info("agent", "stopping; a second signal ends at once");
-                let first = Instant::now();
-                std::thread::spawn(move || {
-                    for again in signals.forever() {
-                        if !matches!(again, SIGHUP | SIGUSR1) && first.elapsed() > SECOND_SIGNAL {
-                            std::process::exit(128 + signal);
-                        }
+/// Have signals reach the agent, in a thread of their own.
+fn listen(mut signals: Signals, host: &Arc<Host>) -> anyhow::Result<()> {
+    let host = host.clone();
+    let listening = move || {
+        let mut first = None;
+        for signal in signals.forever() {
+            match signal {
+                SIGUSR1 => {
+                    say::raw(super::report::counters_text("agent", host.engine().board()).as_bytes());
+                }
+                SIGHUP => {
+                    // Beside: a reload that takes long must not keep a SIGTERM waiting.
+                    let host = host.clone();
+                    std::thread::spawn(move || drop(host.reload()));
+                }
+                signal => {
+                    let first = *first.get_or_insert_with(Instant::now);
+                    if !host.stop().is_stopping() {
+                        say::info("agent", "stopping; a second signal ends at once");
                     }
-                });
-                host.stop().stop();
-                return;
+                    host.stop().stop();
+                    if first.elapsed() > SECOND_SIGNAL {
+                        std::process::exit(128 + signal);
+                    }
+                }
             }
         }
-    }
+    };
+    let thread = std::thread::Builder::new()
+        .name("flume-signals".into())
+        .stack_size(256 << 10);
+    thread.spawn(listening).context("no thread can be started")?;
+    Ok(())
 }

@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod cat;
 pub mod completions;
+pub mod ctl;
 pub mod help;
 pub mod hints;
 pub mod list;
@@ -47,6 +48,7 @@ pub struct Tool {
 pub const TOOLS: &[Tool] = &[
     run::TOOL,
     agent::TOOL,
+    ctl::TOOL,
     cat::TOOL,
     replay::TOOL,
     send::TOOL,

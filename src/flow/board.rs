@@ -97,6 +97,7 @@ impl Board {
     pub(crate) fn let_go(&self) {
         self.all();
         let channels = std::mem::take(&mut self.lock().channels);
+        channels.iter().for_each(|(_, counters)| counters.stopped());
         // Not under the lock: a channel that closes may wait for its disk.
         drop(channels);
     }

@@ -5,7 +5,7 @@ use super::{Misfit, RETRY_PAUSE, Rejected, Sink, SinkError};
 use crate::ack::{Class, Delivery, Refusal};
 use crate::exit::{StageError, StageResult};
 use crate::link::{Inlet, Next, Wait};
-use crate::metrics::{Count, Counters};
+use crate::metrics::{Count, Counters, Kind};
 use crate::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +72,10 @@ impl Drain<'_> {
         let _ = inlet.flush_settled();
         inlet.close();
         let stopped = sink.stop();
-        self.counters.stopped();
+        // A channel that is put into goes on for others.
+        if self.counters.kind() != Kind::Channel {
+            self.counters.stopped();
+        }
         result.and(stopped)
     }
 

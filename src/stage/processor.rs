@@ -207,7 +207,7 @@ pub fn run_source(source: Source, to: &Arc<ChannelProcessor>) -> StageResult {
         Source::EventDriven(mut source) => {
             source.start(to)?;
             begin(to);
-            wait_for_stop(to);
+            to.stop.wait();
             let stopped = source.stop();
             let waited = failing(&to.stop);
             let finished = to.finish(&waited);
@@ -242,12 +242,4 @@ fn poll(source: &mut dyn PollableSource, to: &Arc<ChannelProcessor>) -> StageRes
         }
     }
     failing(&to.stop)
-}
-
-fn wait_for_stop(to: &Arc<ChannelProcessor>) {
-    use std::os::fd::AsFd;
-    let bell = to.stop.bell();
-    while !to.stop.is_stopping() {
-        let _ = crate::fd::wait(bell.as_fd(), rustix::event::PollFlags::IN, &[], None);
-    }
 }
