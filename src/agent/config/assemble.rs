@@ -107,14 +107,15 @@ impl Maker<'_> {
         // The name of a class of Flume that could set the component otherwise: nobody has one.
         held.remove("config");
         let also: &[&str] = match kind {
-            "source" => OF_EVERY_SOURCE,
+            "source" => &[OF_EVERY_SOURCE, &["channels", "selector.type", "interceptors"]].concat(),
+            "sink" => &["channel"],
             _ => &[],
         };
         let site = Site {
             component,
             place: &of.place,
             prefix: "",
-            also: &[also, &["channels", "channel", "selector.type", "interceptors"]].concat(),
+            also,
             is_lenient: kind == "channel" && is_memory(&of.text),
         };
         Some(Definition {
