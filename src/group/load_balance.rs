@@ -79,3 +79,70 @@ impl SinkProcessor for LoadBalance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::find;
+    use crate::group::ALL;
+    use std::time::Duration;
+
+    fn balancing(settings: &[(&str, &str)]) -> Box<dyn SinkProcessor> {
+        let settings = settings
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()));
+        let spec = find(ALL, "org.apache.flume.sink.LoadBalancingSinkProcessor").unwrap();
+        let mut processor = spec.from_properties(&settings.collect()).unwrap();
+        processor.bind(&["k1", "k2", "k3"].map(String::from)).unwrap();
+        processor
+    }
+
+    #[test]
+    fn sinks_take_turns_and_those_that_fail_are_tried_again_each_time() {
+        let mut processor = balancing(&[]);
+        let now = Instant::now();
+        processor.failed(1, now);
+        let orders: Vec<_> = (0..3).map(|_| processor.order(now, &[])).collect();
+        assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
+    }
+
+    #[test]
+    fn with_back_off_who_failed_is_left_out_and_comes_back_by_time_only() {
+        for order in ["round_robin", "RANDOM", "least_loaded"] {
+            let settings = [
+                ("processor.backoff", "true"),
+                ("processor.selector", order),
+                ("processor.selector.maxTimeOut", "3000"),
+            ];
+            let mut processor = balancing(&settings);
+            let now = Instant::now();
+            processor.failed(1, now);
+            processor.worked(1, now);
+            let left = |processor: &mut Box<dyn SinkProcessor>, at: Instant| {
+                let mut left = processor.order(at, &[]);
+                left.sort();
+                left
+            };
+            assert_eq!(left(&mut processor, now + Duration::from_millis(1999)), [0, 2]);
+            let now = now + Duration::from_secs(2);
+            assert_eq!(left(&mut processor, now), [0, 1, 2]);
+            // The second time would be 4 s, but 3 is the most.
+            processor.failed(1, now);
+            assert_eq!(left(&mut processor, now + Duration::from_millis(2999)), [0, 2]);
+            assert_eq!(left(&mut processor, now + Duration::from_secs(3)), [0, 1, 2]);
+            (0..3).for_each(|at| processor.failed(at, now + Duration::from_secs(4)));
+            assert!(left(&mut processor, now + Duration::from_secs(5)).is_empty());
+        }
+    }
+
+    #[test]
+    fn least_loaded_is_the_one_with_the_least_to_do() {
+        let mut processor = balancing(&[("processor.selector", "least_loaded")]);
+        let load = |unaccepted, seconds| Load {
+            unaccepted,
+            spent: Duration::from_secs(seconds),
+        };
+        let loads = [load(2, 0), load(0, 9), load(0, 4)];
+        assert_eq!(processor.order(Instant::now(), &loads), [2, 1, 0]);
+    }
+}

@@ -37,3 +37,29 @@ impl ChannelSelector for LoadBalancing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Batch, Event};
+    use crate::select::testing::bound;
+
+    fn chosen(policy: &str, events: usize) -> Vec<usize> {
+        let mut selector = bound("load_balancing", &[("selector.policy", policy)]).unwrap();
+        let batch = Batch::single(&Event::new("x"));
+        let event = batch.events().next().unwrap().unwrap();
+        let one = |_| match selector.select(event).required {
+            [one] => *one,
+            other => panic!("one channel, not {other:?}"),
+        };
+        (0..events).map(one).collect()
+    }
+
+    #[test]
+    fn each_event_goes_to_one_channel_in_turn_or_to_any() {
+        assert_eq!(chosen("ROUND_ROBIN", 7), [0, 1, 2, 0, 1, 2, 0]);
+        let mut random = chosen("Random", 300);
+        random.sort();
+        random.dedup();
+        assert_eq!(random, [0, 1, 2]);
+    }
+}

@@ -56,3 +56,34 @@ fn some_places(setting: &str, list: &str, channels: &[String]) -> Result<Vec<usi
         places => Ok(places),
     }
 }
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use crate::event::{Batch, Event};
+
+    /// A selector with these properties, bound to three channels.
+    pub fn bound(kind: &str, settings: &[(&str, &str)]) -> Result<Box<dyn ChannelSelector>, String> {
+        let settings = settings
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()));
+        let spec = crate::component::find(ALL, kind).unwrap();
+        let mut selector = spec.from_properties(&settings.collect()).unwrap();
+        selector.bind(&["c1", "c2", "c3"].map(String::from))?;
+        Ok(selector)
+    }
+
+    /// Where an event with these headers goes.
+    pub fn route(
+        mut selector: Box<dyn ChannelSelector>,
+        headers: &[(&str, &str)],
+    ) -> (Vec<usize>, Vec<usize>) {
+        let mut event = Event::new("x");
+        for (name, value) in headers {
+            event.set_header(name, value);
+        }
+        let batch = Batch::single(&event);
+        let route = selector.select(batch.events().next().unwrap().unwrap());
+        (route.required.to_vec(), route.optional.to_vec())
+    }
+}

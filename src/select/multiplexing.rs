@@ -97,3 +97,60 @@ impl ChannelSelector for Multiplexing {
         way.unwrap_or(&self.others).route()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::select::testing::{bound, route};
+
+    fn to(settings: &[(&str, &str)], value: &str) -> (Vec<usize>, Vec<usize>) {
+        let mut all = vec![("selector.header", "h")];
+        all.extend(settings);
+        route(bound("multiplexing", &all).unwrap(), &[("h", value)])
+    }
+
+    #[test]
+    fn value_is_compared_as_it_is_and_anything_else_goes_to_the_default() {
+        let settings = [("selector.mapping.CZ", "c1 c2"), ("selector.default", "c3")];
+        assert_eq!(to(&settings, "CZ").0, [0, 1]);
+        for other in ["cz", " CZ", "", "  ", "x"] {
+            assert_eq!(to(&settings, other).0, [2], "\"{other}\"");
+        }
+        let header = [("selector.mapping.CZ", "c1")];
+        let selector = bound("multiplexing", &header).unwrap();
+        assert_eq!(route(selector, &[("flume.selector.header", "CZ")]).0, [0]);
+    }
+
+    #[test]
+    fn optional_channel_that_is_required_too_is_required() {
+        let settings = [
+            ("selector.mapping.CZ", "c1"),
+            ("selector.optional.CZ", "c1 c2"),
+            ("selector.optional.XX", "c2 c3"),
+            ("selector.default", "c3"),
+        ];
+        assert_eq!(to(&settings, "CZ"), (vec![0], vec![1]));
+        // A value without a mapping is compared with the default, and goes there.
+        assert_eq!(to(&settings, "XX"), (vec![2], vec![1]));
+        assert_eq!(to(&settings, "YY"), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn value_only_for_optional_channels_has_no_required_one_without_a_default() {
+        assert_eq!(to(&[("selector.optional.XX", "c2")], "XX"), (vec![], vec![1]));
+        assert_eq!(to(&[("selector.mapping.CZ", "c1")], "XX"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn mapping_to_nothing_or_to_an_unknown_channel_is_told() {
+        let why = bound("multiplexing", &[("selector.mapping.CZ", " ")])
+            .err()
+            .unwrap();
+        assert!(why.contains("selector.mapping.CZ is empty"), "{why}");
+        let why = bound("multiplexing", &[("selector.mapping.a.b", "c9")])
+            .err()
+            .unwrap();
+        assert!(why.contains("selector.mapping.a.b: \"c9\""), "{why}");
+        let why = bound("multiplexing", &[("selector.default", "d")]).err().unwrap();
+        assert!(why.contains("selector.default"), "{why}");
+    }
+}

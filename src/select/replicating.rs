@@ -42,3 +42,28 @@ impl ChannelSelector for Replicating {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::component::find;
+    use crate::select::{ALL, testing};
+
+    #[test]
+    fn all_channels_are_required_but_those_that_are_not() {
+        let bound = testing::bound("replicating", &[("selector.optional", "c3  c1")]).unwrap();
+        let (required, optional) = testing::route(bound, &[]);
+        assert_eq!((required, optional), (vec![1], vec![2, 0]));
+        let bound = testing::bound("org.apache.flume.channel.ReplicatingChannelSelector", &[]).unwrap();
+        assert_eq!(testing::route(bound, &[]).0, [0, 1, 2]);
+        assert!(find(ALL, "REPLICATING").is_some());
+    }
+
+    #[test]
+    fn unknown_optional_channel_is_told_with_the_nearest() {
+        let why = testing::bound("replicating", &[("selector.optional", "c1 c22")])
+            .err()
+            .unwrap();
+        assert!(why.contains("selector.optional: \"c22\""), "{why}");
+        assert!(why.contains("did you mean \"c2\""), "{why}");
+    }
+}

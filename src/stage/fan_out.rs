@@ -5,7 +5,11 @@
 //! slowest reaches the source. What a branch is free to lose goes there once: if it is not taken, it is counted
 //! as refused and reported, and holds up nobody.
 
+#[cfg(test)]
+mod model;
 mod optional;
+#[cfg(test)]
+mod tests;
 
 use self::optional::Optional;
 use super::selector::Part;
@@ -236,6 +240,3 @@ impl Outlet for FanOut {
         self.ways.iter().find_map(|way| way.required.why_closed())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,6 +8,8 @@
 mod linked;
 mod member;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub use member::{Make, Member};
