@@ -17,7 +17,6 @@ use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::metrics::Count;
-use crate::rpc::avro::outside;
 use crate::rpc::avro::protocol::Shape;
 use crate::rpc::avro::{
     Answer, Clients, Got, HandshakeResponse, Inflated, Limits, Match, Message, Pack, PackReader, Request,
@@ -26,7 +25,7 @@ use crate::rpc::avro::{
 use crate::rpc::stranger;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
-use crate::tls::{Acceptor, ServerSsl, TlsError};
+use crate::tls::{Acceptor, ServerSsl, TlsError, deflated};
 use crate::value::Millis;
 use crate::wire::Input;
 use answers::{Answers, Owed, Permit, Permits};
@@ -168,7 +167,7 @@ impl Service {
         };
         let (socket, is_deflated) = match self.is_deflated && begins_compressed(&socket, to) {
             false => (Ok(socket), self.is_deflated),
-            true => (outside::inside(socket), false),
+            true => (deflated::inside(socket), false),
         };
         let tunnel = socket
             .map_err(|error| TlsError::Failed(error.to_string()))

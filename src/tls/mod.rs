@@ -6,9 +6,12 @@
 //! socket works on it unchanged: polling, half-closing, handing it to another thread. A thread of its own
 //! carries the bytes between the two; when it ends in another way than well, [`Fate`] says why.
 //!
+//! [`deflated`] gives TLS a socket on which everything is compressed.
+//!
 //! Certificates are read again when their files change: a new connection uses the new ones, and as long as
 //! the new ones do not load, the old ones.
 
+pub mod deflated;
 mod error;
 pub mod globals;
 mod handshake;

@@ -153,9 +153,16 @@ fn usage(why: String) -> StageError {
     StageError::Usage(why)
 }
 
+/// What is wrong with what this setting names.
+fn says(setting: &str, why: String) -> StageError {
+    usage(format!("{setting}: {why}"))
+}
+
 /// A store: where it is and how it opens.
 #[derive(Debug, Clone)]
 struct Store {
+    /// What names it: a setting, or the global one.
+    setting: &'static str,
     path: PathBuf,
     password: Option<Secret>,
 }
@@ -163,8 +170,13 @@ struct Store {
 impl Store {
     fn password(&self) -> Result<String, StageError> {
         let read = self.password.as_ref().map(Secret::read).transpose();
-        let read = read.map_err(|why| usage(format!("the password of {}: {why}", self.path.display())))?;
+        let of = |why| self.says(format!("the password of {}: {why}", self.path.display()));
+        let read = read.map_err(of)?;
         Ok(read.unwrap_or_default())
+    }
+
+    fn says(&self, why: String) -> StageError {
+        says(self.setting, why)
     }
 
     fn files(&self) -> impl Iterator<Item = &Path> {
@@ -172,21 +184,23 @@ impl Store {
         [Some(&*self.path), secret].into_iter().flatten()
     }
 
-    /// A store of a component, or the global one.
+    /// A store of a component, which one of its settings names, or the global one.
     fn find(
-        path: &Option<PathBuf>,
+        named: Option<(&'static str, PathBuf)>,
         password: &Option<Secret>,
         kind: &Option<String>,
         global: [Global; 3],
     ) -> Result<Option<Store>, StageError> {
-        let Some(path) = path.clone().or_else(|| global[0].value().map(PathBuf::from)) else {
+        let of_all = || Some((global[0].0, PathBuf::from(global[0].value()?)));
+        let Some((setting, path)) = named.or_else(of_all) else {
             return Ok(None);
         };
         if let Some(kind) = kind.clone().or_else(|| global[2].value()) {
-            store::check_type(&kind).map_err(usage)?;
+            store::check_type(&kind).map_err(|why| says(setting, why))?;
         }
         let global = || global[1].value().map(Secret::literal);
         Ok(Some(Store {
+            setting,
             path,
             password: password.clone().or_else(global),
         }))
@@ -227,11 +241,18 @@ impl Own {
     }
 
     fn load(&self) -> Result<Identity, StageError> {
-        let loaded = match self {
-            Own::Store(store) => store::identity_from_store(&store.path, &store.password()?),
-            Own::Pem(certificate, key) => store::identity_from_pem(certificate, key),
-        };
-        loaded.map_err(usage)
+        match self {
+            Own::Store(store) => {
+                store::identity_from_store(&store.path, &store.password()?).map_err(|why| store.says(why))
+            }
+            Own::Pem(certificate, key) => {
+                let setting = if key == certificate { "tls-cert" } else { "tls-key" };
+                Ok(Identity {
+                    chain: store::chain_from_pem(certificate).map_err(|why| says("tls-cert", why))?,
+                    key: store::key_from_pem(key).map_err(|why| says(setting, why))?,
+                })
+            }
+        }
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -270,7 +291,7 @@ impl ServerTls {
         let own = match pem {
             Some(pem) => Some(pem),
             None => Store::find(
-                &self.keystore,
+                self.keystore.clone().map(|path| ("keystore", path)),
                 &self.keystore_password,
                 &self.keystore_type,
                 global,
@@ -306,7 +327,8 @@ impl Server {
         let builder = match &self.clients {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let trust = store::trusted(path, "").and_then(Trust::of).map_err(usage)?;
+                let trust = store::trusted(path, "").and_then(Trust::of);
+                let trust = trust.map_err(|why| says("tls-ca", why))?;
                 let verifier = trust.of_clients(&self.spoken.provider).map_err(usage)?;
                 builder.with_client_cert_verifier(Arc::new(verifier))
             }
@@ -364,8 +386,11 @@ impl ClientTls {
                 "--tls-ca and --truststore both say who is trusted: give one of them".into(),
             ));
         }
-        let path = self.tls_ca.clone().or_else(|| self.truststore.clone());
-        let store = Store::find(&path, &self.truststore_password, &self.truststore_type, global)?;
+        let named = match &self.tls_ca {
+            Some(path) => Some(("tls-ca", path.clone())),
+            None => self.truststore.clone().map(|path| ("truststore", path)),
+        };
+        let store = Store::find(named, &self.truststore_password, &self.truststore_type, global)?;
         let trusted = match (self.trust_all_certs, store) {
             (true, _) => {
                 crate::say::warn(
@@ -422,7 +447,7 @@ impl Client {
             Trusted::System => Some(Trust::of_the_system().map_err(usage)?),
             Trusted::Store(store) => {
                 let all = store::trusted(&store.path, &store.password()?);
-                Some(all.and_then(Trust::of).map_err(usage)?)
+                Some(all.and_then(Trust::of).map_err(|why| store.says(why))?)
             }
         };
         let builder = match trust {

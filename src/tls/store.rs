@@ -45,20 +45,23 @@ fn is_pem(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"-----BEGIN ").is_some()
 }
 
-/// A key with its certificates from a PEM file of certificates and one with the key; they may be one file.
-pub(super) fn identity_from_pem(certificates: &Path, key: &Path) -> Found<Identity> {
-    let chain = certificates_in_pem(&read(certificates)?, certificates)?;
-    let bytes = read(key)?;
-    let failed = |why: &str| format!("{}: {why}", key.display());
+/// The certificates of a PEM file.
+pub(super) fn chain_from_pem(path: &Path) -> Found<Vec<CertificateDer<'static>>> {
+    certificates_in_pem(&read(path)?, path)
+}
+
+/// The private key in a PEM file, in which may be certificates, too.
+pub(super) fn key_from_pem(path: &Path) -> Found<PrivateKeyDer<'static>> {
+    let bytes = read(path)?;
+    let failed = |why: &str| format!("{}: {why}", path.display());
     if memchr::memmem::find(&bytes, b"-----BEGIN ENCRYPTED PRIVATE KEY").is_some() {
         return Err(failed(
             "the private key is encrypted: put it into a PKCS#12 key store with a password, or decrypt it with \
              \"openssl pkey\"",
         ));
     }
-    let key = PrivateKeyDer::from_pem_slice(&bytes)
-        .map_err(|_| failed("there is no private key in it (PEM: PRIVATE KEY, RSA or EC PRIVATE KEY)"))?;
-    Ok(Identity { key, chain })
+    PrivateKeyDer::from_pem_slice(&bytes)
+        .map_err(|_| failed("there is no private key in it (PEM: PRIVATE KEY, RSA or EC PRIVATE KEY)"))
 }
 
 fn certificates_in_pem(bytes: &[u8], path: &Path) -> Found<Vec<CertificateDer<'static>>> {
@@ -80,7 +83,8 @@ fn certificates_in_pem(bytes: &[u8], path: &Path) -> Found<Vec<CertificateDer<'s
 pub(super) fn identity_from_store(path: &Path, password: &str) -> Found<Identity> {
     let bytes = read(path)?;
     if is_pem(&bytes) {
-        return identity_from_pem(path, path);
+        let (chain, key) = (certificates_in_pem(&bytes, path)?, key_from_pem(path)?);
+        return Ok(Identity { key, chain });
     }
     let store = archive(&bytes, password, path)?;
     let Some(bag) = store.keys.first() else {
@@ -144,9 +148,10 @@ pub(super) fn trusted(path: &Path, password: &str) -> Found<Vec<CertificateDer<'
 fn archive(bytes: &[u8], password: &str, path: &Path) -> Found<p12_keystore::Pkcs12Archive> {
     let failed = |why: &str| format!("{}: {why}", path.display());
     if bytes.first_chunk::<4>().is_some_and(|magic| JAVA.contains(magic)) {
-        return Err(failed(
-            "it is a key store of Java's own kind (JKS or JCEKS), which cannot be read here: make a PKCS#12 one of it \
-             with \"keytool -importkeystore -srckeystore OLD -destkeystore NEW -deststoretype pkcs12\"",
+        let at = path.display();
+        return Err(format!(
+            "{at}: it is a key store of Java's own kind (JKS or JCEKS), which is not read here; name a PKCS#12 one, \
+             which \"keytool -importkeystore -srckeystore {at} -destkeystore {at}.p12 -deststoretype PKCS12\" makes of it"
         ));
     }
     p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password).map_err(|error| match error {

@@ -402,7 +402,20 @@ fn key_stores_of_java_are_read_where_they_are_pkcs12() {
     );
     let settings = SERVER.from_properties(&of(&[("keystore", &java), ("keystore-password", "changeit")]));
     let error = server(&settings.unwrap(), "test").err().unwrap();
-    assert!(error.to_string().contains("keytool -importkeystore"), "{error}");
+    let said = format!("keystore: {java}: it is a key store of Java's own kind");
+    assert!(error.to_string().contains(&said), "{error}");
+    // What it says to do does it.
+    let text = error.to_string();
+    let command = text.split('"').nth(1).unwrap();
+    assert!(command.starts_with("keytool -importkeystore"), "{error}");
+    let words: Vec<_> = command.split(' ').skip(1).collect();
+    let pass = ["-srcstorepass", "changeit", "-deststorepass", "changeit"];
+    make("keytool", &[&words[..], &pass].concat());
+    let made = SERVER.from_properties(&of(&[
+        ("keystore", &format!("{java}.p12")),
+        ("keystore-password", "changeit"),
+    ]));
+    server(&made.unwrap(), "test").unwrap();
 }
 
 #[test]
@@ -450,7 +463,16 @@ fn what_is_wrong_with_the_settings_is_said_at_the_start() {
             vec!["--tls-cert", &cert, "--tls-key", &key],
             "does not belong to the certificate",
         ),
-        (vec!["--tls-cert", "/no/such"], "/no/such"),
+        (vec!["--tls-cert", "/no/such"], "tls-cert: /no/such: No such file"),
+        (
+            vec!["--tls-cert", &cert, "--tls-key", "/no/such"],
+            "tls-key: /no/such: No such file",
+        ),
+        (vec!["--keystore", "/no/such"], "keystore: /no/such: No such file"),
+        (
+            vec!["--tls-cert", &key, "--tls-ca", "/no/such"],
+            "tls-ca: /no/such: No such file",
+        ),
         (
             vec!["--tls-cert", &key, "--tls-key", &key],
             "there is no certificate in it",

@@ -125,6 +125,32 @@ fn slow_sender_holds_up_nobody_and_is_answered() {
 }
 
 #[test]
+fn interrupt_ends_it_at_once_whatever_clients_have_sent_and_still_send() {
+    let running = sink("");
+    let port = port(&running, 0);
+    let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut quiet: Vec<_> = (0..50).map(|_| connect()).collect();
+    for (index, socket) in quiet.iter_mut().enumerate() {
+        // Nothing, half a head, a pack of which most is missing, what is no Avro.
+        let said: &[u8] = match index % 4 {
+            0 => b"",
+            1 => b"\0\0\0\x01\0\0",
+            2 => b"\0\0\0\x01\0\0\0\x01\x02\0\0\0 and some",
+            _ => &[0xa5; 3000],
+        };
+        socket.write_all(said).unwrap();
+    }
+    let mut endless = connect();
+    let writer = std::thread::spawn(move || while endless.write_all(&[0; 1 << 16]).is_ok() {});
+    running.wait_for(0, "the connection is closed");
+    let since = Instant::now();
+    running.kill_all(Signal::INT);
+    running.wait().expect_status([0, 0]);
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    writer.join().unwrap();
+}
+
+#[test]
 fn rules_decide_who_may_connect() {
     let rules = "--ip-filter --ip-filter-rules 'deny:name:localhost,allow:ip:*'";
     let running = sink(rules);

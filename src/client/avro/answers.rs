@@ -70,6 +70,19 @@ pub(super) fn read_answers<I: Waitable>(
     }
 }
 
+/// Nothing whole has come as the answer to the handshake.
+pub(super) fn silent<I: Waitable>(timeout: Duration, reader: &PackReader<I>) -> String {
+    let first = reader.inner().came_first().unwrap_or(reader.first_bytes());
+    match stranger(first) {
+        Some(who) => speaks(who),
+        None => format!("it does not answer the handshake within {timeout:?}"),
+    }
+}
+
+fn speaks(who: &str) -> String {
+    format!("what answers there is no Avro source, it speaks {who}")
+}
+
 /// What is wrong with what came, and who it probably is that speaks there.
 pub(super) fn told<I: Waitable>(error: &PackError, reader: &PackReader<I>) -> String {
     let first = reader.inner().came_first().unwrap_or(reader.first_bytes());
@@ -77,7 +90,7 @@ pub(super) fn told<I: Waitable>(error: &PackError, reader: &PackReader<I>) -> St
         (PackError::Io(error), None) if error.kind() != io::ErrorKind::InvalidData => {
             format!("the connection has failed: {error}")
         }
-        (_, Some(who)) => format!("what answers there is no Avro source, it speaks {who}"),
+        (_, Some(who)) => speaks(who),
         (error, None) => format!("what answers there does not speak Avro as it should: {error}"),
     }
 }

@@ -11,9 +11,8 @@ pub use outlet::AvroOutlet;
 use super::{Compress, Destination, Scheme, Settings};
 use crate::link::{Outlet, SendError};
 use crate::metrics::Count;
-use crate::rpc::avro::outside;
 use crate::stop::Stop;
-use crate::tls::Fate;
+use crate::tls::{Fate, deflated};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,7 +67,7 @@ fn connect_either_way(to: &Destination, settings: &Settings, stop: &Stop) -> Res
                 compression: Compress::None,
                 ..settings.clone()
             };
-            let connection = settings.remote().connect_inside(to.at(), outside::inside)?;
+            let connection = settings.remote().connect_inside(to.at(), deflated::inside)?;
             greeted(connection, to, &plain, stop)
         }
     };

@@ -5,7 +5,7 @@
 //! is written from where its slabs lie. After the handshake a thread reads answers.
 
 use super::super::{Compress, Destination, Settings};
-use super::answers::{Waitable, read_answers, told};
+use super::answers::{Waitable, read_answers, silent, told};
 use super::calls::{Call, Calls, Kept, Parts, Room, Waiting};
 use crate::ack::{Outcome, Promise, Refusal};
 use crate::event::{Batch, DecodeError, put_bytes, put_long};
@@ -154,20 +154,25 @@ impl AvroOutlet {
             }
             writer.waiting = writer.heads.len();
             let written = writer.write(&self.stop, &self.calls.over);
+            let serial = writer.serial;
             drop(writer);
             written.map_err(|error| format!("it cannot be written to: {error}"))?;
             let pack = match reader.next() {
                 Ok(Got::Pack(pack)) => pack,
-                Ok(Got::Pending) => {
-                    return Err(format!("it does not answer the handshake within {timeout:?}"));
-                }
+                Ok(Got::Pending) => return Err(silent(timeout, reader)),
                 Ok(Got::Eof) => return Err("it has closed the connection at the handshake".into()),
                 Err(error) => return Err(told(&error, reader)),
             };
+            if pack.serial != serial {
+                return Err(format!(
+                    "it answers call {} instead of the handshake",
+                    pack.serial
+                ));
+            }
             let reply = Reply::decode(&pack.payload, true);
             let handshake = reply
                 .map(|reply| reply.handshake)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| format!("its answer to the handshake cannot be read: {error}"))?;
             let handshake = handshake.ok_or("its answer has no handshake")?;
             greeting.heard(&handshake).map_err(|error| error.to_string())?;
         }

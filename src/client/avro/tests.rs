@@ -237,8 +237,9 @@ fn server_that_does_not_know_the_hash_gets_the_text() {
 #[test]
 fn who_speaks_something_else_is_named() {
     for (said, name) in [
-        ("HTTP/1.1 400 Bad Request\r\n\r\n", "Avro"),
-        ("SSH-2.0-OpenSSH_9\r\n", "SSH"),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", "it speaks HTTP"),
+        ("SSH-2.0-OpenSSH_9\r\n", "it speaks SSH"),
+        ("\x15\x03\x03\0\x02\x02\x46", "it speaks TLS"),
     ] {
         let fake = Fake::new();
         let settings = Fake::settings(&[&fake]);

@@ -4,7 +4,6 @@
 //!
 //! - [`values`]: numbers, bytes and unions of Avro binary, as the protocol needs them;
 //! - [`deflate`]: a connection that is compressed as a whole (`compression-type = deflate`);
-//! - [`outside`]: the same with TLS inside, which is how Flume has it since 1.10;
 //! - [`pack`]: the frames, packs: a serial and a list of buffers, gathered into one;
 //! - [`protocol`]: the protocol's text and hash, and whether a peer's protocol encodes what ours does;
 //! - [`handshake`]: which a connection's first request carries, and the rules of both sides;
@@ -16,7 +15,6 @@
 pub mod call;
 pub mod deflate;
 pub mod handshake;
-pub mod outside;
 pub mod pack;
 pub mod protocol;
 pub mod values;

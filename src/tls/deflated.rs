@@ -3,7 +3,7 @@
 //! TLS wants a socket. So a pair of threads carries what comes and goes between the compressed socket and a plain
 //! pair of sockets, the other end of which TLS is spoken on.
 
-use super::deflate::{Deflate, Inflated};
+use crate::rpc::avro::{Deflate, Inflated};
 use crate::wire::Input;
 use std::fs::File;
 use std::io::{self, Read, Write};
