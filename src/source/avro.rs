@@ -204,6 +204,7 @@ impl Service {
             shape: None,
             holds: false,
             keeps_order: false,
+            has_told: false,
         };
         let limits = Limits::default();
         let ended = match is_deflated {
@@ -297,6 +298,8 @@ struct Client<'a> {
     holds: bool,
     /// It was promised that its calls are taken in their order.
     keeps_order: bool,
+    /// It was told of a request that asks for nothing that there is: once, since all may be so.
+    has_told: bool,
 }
 
 impl Client<'_> {
@@ -430,9 +433,15 @@ impl Client<'_> {
     }
 
     /// Answer a request that asks for nothing that there is; the connection stays.
-    fn fail(&self, owed: &Owed, why: String) {
+    fn fail(&mut self, owed: &Owed, why: String) {
         self.to.counters().add(Count::EventReadFail, 1);
-        say::warn(self.to.counters().name(), format!("{}: {why}", self.peer));
+        if !std::mem::replace(&mut self.has_told, true) {
+            let name = self.to.counters().name();
+            say::warn(
+                name,
+                format!("{}: {why}; more of this client is only counted", self.peer),
+            );
+        }
         self.answers.say(owed, Some(&Answer::Error(why)));
     }
 

@@ -20,6 +20,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Descriptors that a process has beside its connections.
 const OTHER_DESCRIPTORS: u64 = 64;
 
+/// How long a client that still writes may take to notice that its connection ends. Shorter than a next stage that
+/// is interrupted at the same time waits for the end of the stream, or that would be cut.
+const FAREWELL: Duration = Duration::from_millis(400);
+
 /// Bytes that are read at once of a connection that is given up.
 const UNREAD: usize = 64 << 10;
 
@@ -267,7 +271,7 @@ pub fn announce(listener: &Listener, name: &str, how_to_open: &str) {
 /// back the answer that is on its way.
 pub fn hang_up(socket: &OwnedFd) {
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
-    let deadline = Instant::now() + Duration::from_secs(1);
+    let deadline = Instant::now() + FAREWELL;
     let mut sink = Vec::new();
     while let Ok(Woken::Ready) = fd::wait(socket.as_fd(), PollFlags::IN, &[], Some(deadline)) {
         sink.clear();

@@ -2,6 +2,7 @@
 
 mod chains;
 mod faults;
+mod peer;
 mod real;
 
 use crate::pipe::{Ended, Pipe, Running};
