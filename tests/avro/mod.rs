@@ -1,5 +1,6 @@
 //! `source avro` as a program: with the real clients of Flume, and with those that no client should be.
 
+mod appenders;
 mod chains;
 mod faults;
 mod peer;

@@ -17,17 +17,20 @@ need() {
     command -v "$program" >/dev/null || { say "$program is missing (Debian package $package)"; exit 69; }
 }
 
-# Asked for again when the list of artifacts has changed, or when the jars are no longer there.
+# Into `cache`, of the list of artifacts that is named, else of the agent's. Asked for again when the list has changed, or
+# when the jars are no longer there.
 class_path() {
+    local list=${1:-pom.xml}
+    [ "$list" = pom.xml ] || cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/${list%.xml}
     local file=$cache/class-path
-    if [ ! -s "$file" ] || [ "$here/pom.xml" -nt "$file" ] || ! [ -e "$(cut -d: -f1 "$file")" ]; then
+    if [ ! -s "$file" ] || [ "$here/$list" -nt "$file" ] || ! [ -e "$(cut -d: -f1 "$file")" ]; then
         need mvn maven
-        say "asking Maven for the class path of $version, once"
+        say "asking Maven for the class path of ${cache##*/}, once"
         # Beside a copy, because Maven leaves things there. Under a name of its own: several may ask at once.
         mkdir -p "$cache/maven"
-        cp "$here/pom.xml" "$cache/maven/pom.xml"
+        cp "$here/$list" "$cache/maven/pom.xml"
         mvn -B -q -f "$cache/maven/pom.xml" "-Dflume=$version" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
-            { say "Maven did not find Flume $version; without a network it cannot the first time"; exit 69; }
+            { say "Maven did not find what $list names; without a network it cannot the first time"; exit 69; }
         mv "$file.$$" "$file"
     fi
 }
