@@ -1469,7 +1469,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__send)
-            opts="-P -H -p -F -R -q -h --rpcProps --host --port --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-P -H -p -F -R -q -h --rpcProps --host --port --group --groups-file --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1496,6 +1496,14 @@ _flume() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -134,6 +134,11 @@ const TLS: &[&str] = &[
     "include-protocols",
     "exclude-cipher-suites",
     "include-cipher-suites",
+    // Ours, which Flume does not have.
+    "tls-ca",
+    "tls-cert",
+    "tls-key",
+    "tls-name",
 ];
 /// What Flume has and what makes no difference to a client that speaks Avro, or to ours.
 const WITHOUT_EFFECT: &[&str] = &["maxIoWorkers", "maxConnections", "protocol", "kerberos"];
@@ -512,6 +517,10 @@ mod tests {
         fails(
             "hosts = a\nhosts.a = o:1\nssl = true\ntruststore = /nowhere/x.p12",
             "/nowhere/x.p12",
+        );
+        fails(
+            "hosts = a\nhosts.a = o:1\nssl = true\ntls-ca = /nowhere/ca.pem",
+            "tls-ca: /nowhere/ca.pem",
         );
         fails(
             "hosts = a\nhosts.a = tcp:o:1\ncompression-type = deflate",

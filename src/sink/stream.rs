@@ -128,13 +128,19 @@ impl UnderWay {
 }
 
 impl Stream {
-    /// To one address, as a tool does it.
-    pub fn to(address: Address, sending: Sending, retry_for: Option<Duration>, stage: &str) -> Stream {
+    /// To the servers of a group, as a tool does it.
+    pub fn to_group(
+        group: &str,
+        groups_file: Option<PathBuf>,
+        sending: Sending,
+        retry_for: Option<Duration>,
+        stage: &str,
+    ) -> Stream {
         Stream {
-            address: vec![Addresses(vec![address])],
+            address: Vec::new(),
             mode: Mode::Failover,
-            group: None,
-            groups_file: None,
+            group: Some(group.to_string()),
+            groups_file,
             sending,
             retry_for,
             stage: Some(stage.to_string()),

@@ -135,6 +135,19 @@ fn members_of_a_group_need_not_name_each_other() {
         .wait()
         .expect_status([0, 0])
         .counts(1, "accepted", 10_000);
+    Pipe::new("send --group logs --groups-file groups --batch-size 20 --ledger ledger --summary json")
+        .dir(at)
+        .input(lines(10_000, 20_000))
+        .run()
+        .expect_status([0])
+        .counts(0, "accepted", 10_000);
+    assert_eq!(
+        std::fs::read_to_string(at.join("ledger"))
+            .unwrap()
+            .lines()
+            .count(),
+        500
+    );
     Pipe::new("source stream --group logs --groups-file groups")
         .dir(at)
         .then("sink null")
@@ -150,6 +163,6 @@ fn members_of_a_group_need_not_name_each_other() {
     for collector in collectors {
         end(collector);
     }
-    let [a, b] = together(at, 10_000);
-    assert!(a.len().min(b.len()) > 1_000, "{} and {}", a.len(), b.len());
+    let [a, b] = together(at, 20_000);
+    assert!(a.len().min(b.len()) > 2_000, "{} and {}", a.len(), b.len());
 }

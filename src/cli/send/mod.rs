@@ -35,7 +35,7 @@ pub const TOOL: Tool = Tool {
 ///
 /// Addresses come first, then files: "flume send avro://collector:4141 app.log", or recordings with "--format
 /// stream". An address is avro://HOST:PORT, tcp:HOST:PORT, unix:PATH, or with TLS avros://HOST:PORT
-/// or tls:HOST:PORT. It ends with 0 when everything was accepted there, and
+/// or tls:HOST:PORT; --group names servers of a groups file instead. It ends with 0 when everything was accepted there, and
 /// with 75 when that is not reached for so long as --retry-for says; standard input that is a file is then left
 /// at what was not accepted. With several addresses it goes on with the next one when one fails.
 #[derive(Parser)]
@@ -117,29 +117,25 @@ impl Send {
             .iter()
             .partition(|word| crate::client::is_destination(word));
         let given_size = is_given(matches, "batchSize").then_some(self.batches.batch_size);
-        let settings = self.target.settings(&addresses, given_size, matches);
-        let settings =
-            settings.map_err(
-                |error| match files.iter().find_map(|word| hints::tip("send", word)) {
-                    Some(tip) if addresses.is_empty() => StageError::Usage(format!("{error}\n  tip: {tip}")),
-                    _ => error,
-                },
-            )?;
+        let to = self.target.to(&addresses, given_size, matches);
+        let to = to.map_err(
+            |error| match files.iter().find_map(|word| hints::tip("send", word)) {
+                Some(tip) if addresses.is_empty() => StageError::Usage(format!("{error}\n  tip: {tip}")),
+                _ => error,
+            },
+        )?;
         let mut files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
         files.append(&mut self.filename);
         // What is read in batches as they are sent need not be cut again.
-        let of_client = self.target.is_from_file() || settings.hosts.iter().any(|host| host.scheme().cuts);
-        if given_size.is_none() && of_client {
-            self.batches.batch_size = settings.batch_size;
+        if let (None, Some(size)) = (given_size, self.target.batch_size(&to)) {
+            self.batches.batch_size = size;
         }
         let headers = Headers::read(&self.header, self.header_file.as_deref())?;
-        let give_up = self.target.retry_for.0;
         let ledger = self.ledger.take();
         let source = self.source(files, stop)?;
         let ledger = ledger.map(|path| Book::open(&path)).transpose();
         let out = Out {
-            settings,
-            give_up,
+            to,
             ledger: ledger.map_err(StageError::Usage)?,
         };
         let mut parts = Vec::new();
@@ -224,6 +220,7 @@ mod tests {
         check(&["avro://a:1", "avro://b:1", "--host-selector", "random"], Ok(2));
         check(&["--host", "h", "--port", "4141", "-F", "a.log"], Ok(2));
         check(&["-H", "h", "-p", "4141", "--dirname", "d"], Ok(2));
+        check(&["--group", "logs", "a.log"], Ok(2));
         check(&["tcp:host:1", "--format", "xml"], Err("xml"));
         check(
             &["tcp:host:1", "a.flm", "--format", "stream"],
@@ -238,6 +235,12 @@ mod tests {
         check(&["gopher://host:1"], Err("no protocol here"));
         check(&["-H", "h"], Err("--port"));
         check(&["avro://h:1", "-H", "h", "-p", "1"], Err("addresses"));
+        check(&["avro://h:1", "--group", "logs"], Err("addresses"));
+        check(&["--group", "logs", "--backoff"], Err("--backoff"));
+        check(
+            &["--group", "logs", "--compression", "deflate"],
+            Err("lz4 or zstd"),
+        );
         check(&["avro://h:1", "--dirname", "d", "file"], Err("--dirname"));
         check(&["avro://h:1", "--basename-header", "n"], Err("--format file"));
         check(&["avro://h:1", "--compression", "lz4"], Err("none, deflate"));

@@ -4,10 +4,11 @@ use super::is_given;
 use crate::client::scheme::shapes;
 use crate::client::{self, Book, Compress, Destination, Kind, Ledger, Order, Settings};
 use crate::event::Batch;
-use crate::exit::StageError;
+use crate::exit::{StageError, StageResult};
 use crate::link::remote::Access;
 use crate::link::{Outlet, Window};
 use crate::properties::Properties;
+use crate::sink::stream::{Packing, Sending, Stream, UnderWay};
 use crate::stage::{Sink, SinkError};
 use crate::stop::Stop;
 use crate::value::{Seconds, Size};
@@ -31,6 +32,13 @@ pub(super) struct Target {
     #[arg(long, short = 'p', value_name = "PORT", requires = "host",
           value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// Send to the servers of this group instead, as its mode says.
+    #[arg(long, value_name = "NAME", conflicts_with_all = [
+        "rpc_props", "host", "client_type", "host_selector", "backoff", "max_attempts", "request_timeout", "unordered"])]
+    group: Option<String>,
+    /// File that describes groups; without it flume/groups in the configuration of the user or in /etc.
+    #[arg(long, value_name = "FILE", requires = "group")]
+    groups_file: Option<PathBuf>,
     /// Which address a batch goes to: the first (default), the first until it fails and then the next
     /// (default_failover, which several addresses are by themselves), or one after the other
     /// (default_loadbalance).
@@ -85,8 +93,58 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The client's settings. `batch_size` was asked for by a flag.
-    pub fn settings(
+    /// Where it goes. `batch_size` was asked for by a flag.
+    pub fn to(
+        &self,
+        addresses: &[&String],
+        batch_size: Option<u32>,
+        matches: &ArgMatches,
+    ) -> Result<To, StageError> {
+        match &self.group {
+            None => {
+                let settings = self.settings(addresses, batch_size, matches)?;
+                Ok(To::Hosts(Box::new(settings), self.retry_for.0))
+            }
+            Some(_) if !addresses.is_empty() => Err(StageError::Usage(MANY.into())),
+            Some(group) => {
+                let retry_for = Some(self.retry_for.0);
+                let stream = Stream::to_group(
+                    group,
+                    self.groups_file.clone(),
+                    self.sending()?,
+                    retry_for,
+                    "send",
+                );
+                Ok(To::Group(Box::new(stream)))
+            }
+        }
+    }
+
+    /// How frames are sent to a group.
+    fn sending(&self) -> Result<Sending, StageError> {
+        let compression = match self.compression {
+            Compress::None => Packing::None,
+            Compress::Lz4 => Packing::Lz4,
+            Compress::Zstd => Packing::Zstd,
+            Compress::Deflate => {
+                return Err(StageError::Usage(
+                    "--compression deflate is for avro://, and the servers of a group take frames: lz4 or zstd".into(),
+                ));
+            }
+        };
+        Ok(Sending {
+            connect_timeout: self.connect_timeout,
+            under_way: UnderWay {
+                max_unaccepted: self.max_unaccepted,
+                max_unaccepted_bytes: self.max_unaccepted_bytes,
+                compression,
+            },
+            access: self.access.clone(),
+        })
+    }
+
+    /// The client's settings.
+    fn settings(
         &self,
         addresses: &[&String],
         batch_size: Option<u32>,
@@ -142,13 +200,18 @@ impl Target {
         Ok(())
     }
 
-    /// Settings come from client properties.
-    pub fn is_from_file(&self) -> bool {
-        self.rpc_props.is_some()
+    /// The batch size that the client's calls have, unless a flag says another.
+    pub fn batch_size(&self, to: &To) -> Option<u32> {
+        match to {
+            To::Hosts(settings, _) => {
+                let is_cut = settings.hosts.iter().any(|host| host.scheme().cuts);
+                (self.rpc_props.is_some() || is_cut).then_some(settings.batch_size)
+            }
+            To::Group(_) => None,
+        }
     }
 
     fn hosts(&self, addresses: &[&String]) -> Result<Settings, String> {
-        let many = "hosts are given in one way: as addresses, by --host and --port, or by --rpcProps";
         match (&self.rpc_props, &self.host, self.port, addresses.is_empty()) {
             (Some(path), None, None, true) => {
                 let given = Properties::read(path)?;
@@ -167,22 +230,40 @@ impl Target {
                 Ok(Settings::to(hosts.collect::<Result<_, _>>()?))
             }
             (None, None, None, true) => Err(format!(
-                "an address is missing: it is {}; or there is --rpcProps FILE",
+                "an address is missing: it is {}; or there are --rpcProps FILE and --group NAME",
                 shapes()
             )),
-            _ => Err(many.into()),
+            _ => Err(MANY.into()),
         }
     }
 }
 
+/// What stands there when more than one says where to.
+const MANY: &str =
+    "hosts are given in one way: as addresses, by --host and --port, by --rpcProps, or as a --group";
+
+/// Where a sending goes.
+pub(super) enum To {
+    /// To hosts, until there was no success for so long.
+    Hosts(Box<Settings>, Duration),
+    /// To the servers of a group.
+    Group(Box<Stream>),
+}
+
 /// The sink that a sending is.
 pub(super) struct Out {
-    pub settings: Settings,
-    pub give_up: Duration,
+    pub to: To,
     pub ledger: Option<Book>,
 }
 
 impl Sink for Out {
+    fn start(&mut self) -> StageResult {
+        match &mut self.to {
+            To::Hosts(..) => Ok(()),
+            To::Group(stream) => stream.start(),
+        }
+    }
+
     fn write(&mut self, _batch: &Batch) -> Result<(), SinkError> {
         Err(SinkError::retry("batches go to the outlet of this sink"))
     }
@@ -192,7 +273,10 @@ impl Sink for Out {
     }
 
     fn outlet(&mut self, stop: &Stop) -> Option<Arc<dyn Outlet>> {
-        let outlet = client::stream(&self.settings, Some(self.give_up), stop);
+        let outlet = match &mut self.to {
+            To::Hosts(settings, give_up) => client::stream(settings, Some(*give_up), stop),
+            To::Group(stream) => stream.outlet(stop)?,
+        };
         Some(match self.ledger.take() {
             Some(book) => Arc::new(Ledger::over(outlet, book)),
             None => outlet,

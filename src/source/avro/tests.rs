@@ -384,6 +384,7 @@ fn who_speaks_otherwise_is_named() {
             shape: None,
             holds: false,
             keeps_order: false,
+            has_told: false,
         };
         client.expect_avro(first).err().unwrap_or_default()
     };

@@ -26,9 +26,9 @@ public final class Log4j1 {
     int count = Integer.parseInt(words[1]);
     for (int number = 1; number <= count; number++) {
       if (number % 2 == 0) {
-        log.warn("příkaz " + number);
+        log.warn("p\u0159\u00edkaz " + number);
       } else {
-        log.info("příkaz " + number);
+        log.info("p\u0159\u00edkaz " + number);
       }
     }
     log.debug("below the level");
