@@ -1,6 +1,7 @@
 //! All tests that need the program: one binary, so that it links once. Each file states facts about one
 //! side of it; `pipe` is the language that they are written in.
 
+mod agent;
 mod avro;
 mod bad_input;
 mod bad_usage;

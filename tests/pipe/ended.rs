@@ -64,6 +64,11 @@ impl Ended {
         &self.output
     }
 
+    /// The same as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
     /// A file in the pipeline's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
