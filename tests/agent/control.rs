@@ -39,6 +39,7 @@ fn graph_shows_the_components_and_how_they_are_joined() {
 fn paused_sink_leaves_events_in_the_channel_and_its_source_goes_on() {
     let port = free_port();
     let running = agent(&netcat_to_memory(port)).start();
+    running.wait_for(0, "a1 runs");
     let mut client = Lines::to(port);
     assert_eq!(ctl(&running, "pause sink k1").text(), "sink k1 is paused\n");
     for _ in 0..10 {
@@ -55,6 +56,7 @@ fn paused_sink_leaves_events_in_the_channel_and_its_source_goes_on() {
 fn stopped_source_closes_its_port_until_it_is_started() {
     let port = free_port();
     let running = agent(&netcat_to_memory(port)).start();
+    running.wait_for(0, "a1 runs");
     drop(Lines::to(port));
     ctl(&running, "stop r1").expect_status([0]);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());

@@ -1,6 +1,7 @@
 //! An agent whose configuration changes.
 
 use super::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A netcat source, a file channel `c1`, and a sink that writes files.
 fn properties(port: u16, more: &str) -> String {
@@ -26,6 +27,7 @@ fn properties(port: u16, more: &str) -> String {
 fn reload_keeps_clients_and_events_of_what_did_not_change() {
     let port = free_port();
     let running = agent(&properties(port, "")).start();
+    running.wait_for(0, "a1 runs");
     let mut client = Lines::to(port);
     ctl(&running, "pause k1").expect_status([0]);
     assert_eq!(client.send("before").as_deref(), Some("OK"));
@@ -42,6 +44,7 @@ fn reload_keeps_clients_and_events_of_what_did_not_change() {
 fn broken_new_file_leaves_the_running_one_alone() {
     let port = free_port();
     let running = agent(&properties(port, "")).start();
+    running.wait_for(0, "a1 runs");
     let mut client = Lines::to(port);
     for broken in [
         properties(port, "sinks.k1.type = nothing_like_that"),
@@ -77,17 +80,28 @@ fn hangup_signal_and_a_changed_file_are_noticed() {
 fn reload_is_off_when_so_told_and_can_still_be_asked_for() {
     let port = free_port();
     let running = agent_with("--no-reload-conf --poll-interval 5ms", &properties(port, "")).start();
+    running.wait_for(0, "a1 runs");
     drop(Lines::to(port));
     rewrite(&running, &properties(port, "sinks.k1.sink.rollInterval = 5"));
     assert!(ctl(&running, "reload").text().contains("restarted: sink k1"));
     stopped(running);
 }
 
+/// Tells others that it is over when it goes.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn reloads_under_load_lose_nothing_that_was_answered() {
     let port = free_port();
     let running = agent(&properties(port, "")).start();
-    let over = std::sync::atomic::AtomicBool::new(false);
+    running.wait_for(0, "a1 runs");
+    let over = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..2)
             .map(|client| {
@@ -95,7 +109,7 @@ fn reloads_under_load_lose_nothing_that_was_answered() {
                 scope.spawn(move || {
                     let (mut answered, mut number) = (Vec::new(), 0);
                     let mut lines = Lines::to(port);
-                    while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    while !over.load(Ordering::SeqCst) {
                         let line = format!("client {client} line {number}");
                         match lines.send(&line) {
                             Some(answer) if answer == "OK" => answered.push(line),
@@ -107,6 +121,8 @@ fn reloads_under_load_lose_nothing_that_was_answered() {
                 })
             })
             .collect();
+        // However this ends, the clients do.
+        let ending = Ending(&over);
         for round in 0..20 {
             // Everything in turn: the sink, the channel's size, the source, and another channel.
             let more = match round % 4 {
@@ -119,7 +135,7 @@ fn reloads_under_load_lose_nothing_that_was_answered() {
             rewrite(&running, &properties(port, &more));
             ctl(&running, "reload").expect_status([0]);
         }
-        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        drop(ending);
         let all = clients.into_iter().map(|client| client.join().unwrap());
         all.collect::<Vec<_>>().concat()
     });
