@@ -18,6 +18,28 @@ pub enum Kind {
     Sink,
 }
 
+impl Kind {
+    /// As Flume writes it.
+    pub fn flume(self) -> &'static str {
+        match self {
+            Kind::Source => "SOURCE",
+            Kind::Interceptor => "INTERCEPTOR",
+            Kind::Channel => "CHANNEL",
+            Kind::Sink => "SINK",
+        }
+    }
+}
+
+impl Count {
+    /// It says how much there is, and may fall.
+    pub fn is_gauge(self) -> bool {
+        matches!(
+            self,
+            Count::OpenConnection | Count::ChannelSize | Count::ChannelCapacity
+        )
+    }
+}
+
 macro_rules! counts {
     ($($variant:ident = $name:literal: $($kind:ident)*;)*) => {
         /// One counter.
@@ -144,17 +166,23 @@ impl Counters {
         self.stop_time_ms.store(unix_ms(), Ordering::Relaxed);
     }
 
+    /// When it started, in milliseconds since 1970, and when it stopped, 0 while it runs.
+    pub fn times_ms(&self) -> [u64; 2] {
+        [self.start_time_ms, self.stop_time_ms.load(Ordering::Relaxed)]
+    }
+
+    /// The counters that a component of its kind has, by Flume's names.
+    pub fn values(&self) -> impl Iterator<Item = (Count, &'static str, u64)> {
+        let own = NAMES.iter().filter(|(_, _, kinds)| kinds.contains(&self.kind));
+        own.map(|(count, name, _)| (*count, *name, self.get(*count)))
+    }
+
     /// The group's name as Flume has it, and its counters by Flume's names, in text as Flume gives them.
     pub fn flume(&self) -> (String, Vec<(&'static str, String)>) {
-        let kind = match self.kind {
-            Kind::Source => "SOURCE",
-            Kind::Interceptor => "INTERCEPTOR",
-            Kind::Channel => "CHANNEL",
-            Kind::Sink => "SINK",
-        };
-        let own = NAMES.iter().filter(|(_, _, kinds)| kinds.contains(&self.kind));
-        let mut all: Vec<_> = own
-            .map(|(count, name, _)| (*name, self.get(*count).to_string()))
+        let kind = self.kind.flume();
+        let mut all: Vec<_> = self
+            .values()
+            .map(|(_, name, value)| (name, value.to_string()))
             .collect();
         if self.kind == Kind::Channel {
             let (size, capacity) = (self.get(Count::ChannelSize), self.get(Count::ChannelCapacity));
@@ -164,8 +192,9 @@ impl Counters {
             };
             all.push(("ChannelFillPercentage", fill.to_string()));
         }
-        all.push(("StartTime", self.start_time_ms.to_string()));
-        all.push(("StopTime", self.stop_time_ms.load(Ordering::Relaxed).to_string()));
+        let [start, stop] = self.times_ms();
+        all.push(("StartTime", start.to_string()));
+        all.push(("StopTime", stop.to_string()));
         all.push(("Type", kind.into()));
         (format!("{kind}.{}", self.name), all)
     }

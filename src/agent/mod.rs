@@ -9,4 +9,5 @@ pub mod config;
 pub mod provider;
 pub mod engine;
 pub mod host;
+pub mod monitor;
 pub mod control;

@@ -9,7 +9,7 @@ use crate::event::Batch;
 use crate::exit::StageError;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of a body that one place of `byteCapacity` holds (Flume's `byteCapacitySlotSize`).
 const SLOT: u64 = 100;
@@ -58,6 +58,8 @@ struct State {
     slots: u64,
     next: u64,
     taken: usize,
+    /// When what was taken was put, in the order of taking; what was settled is removed.
+    given: VecDeque<(u64, Instant)>,
     takers: usize,
     putters: usize,
     finished: bool,
@@ -69,6 +71,7 @@ struct Entry {
     number: u64,
     batch: Batch,
     slots: u64,
+    since: Instant,
 }
 
 impl State {
@@ -189,7 +192,13 @@ impl Memory {
         state.events += u64::from(batch.len());
         state.slots += slots;
         state.bytes += batch.bytes() as u64;
-        state.waiting.push_back(Entry { number, batch, slots });
+        let since = Instant::now();
+        state.waiting.push_back(Entry {
+            number,
+            batch,
+            slots,
+            since,
+        });
         number
     }
 
@@ -227,6 +236,10 @@ impl Memory {
     fn settled(&self, entry: Entry, back: bool) {
         let mut state = self.lock();
         state.taken -= 1;
+        // Mostly one of the first: what was taken first is mostly settled first.
+        if let Some(at) = state.given.iter().position(|(number, _)| *number == entry.number) {
+            state.given.remove(at);
+        }
         if back {
             let at = state.waiting.iter().position(|other| other.number > entry.number);
             let at = at.unwrap_or(state.waiting.len());
@@ -324,6 +337,7 @@ impl Channel for Memory {
         loop {
             if let Some(entry) = state.waiting.pop_front() {
                 state.taken += 1;
+                state.given.push_back((entry.number, entry.since));
                 drop(state);
                 let Some(channel) = self.me.upgrade() else {
                     return Ok(Taken::Finished);
@@ -350,6 +364,13 @@ impl Channel for Memory {
             state = self.wait(state, deadline);
             state.takers -= 1;
         }
+    }
+
+    fn oldest(&self) -> Option<Duration> {
+        let state = self.lock();
+        let waiting = state.waiting.front().map(|entry| entry.since);
+        let given = state.given.iter().map(|(_, since)| *since);
+        given.chain(waiting).min().map(|since| since.elapsed())
     }
 
     fn adopt(&self, batch: &Batch) -> Result<(), ChannelError> {

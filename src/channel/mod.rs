@@ -12,7 +12,7 @@ use crate::event::{Batch, BatchBuilder};
 use crate::exit::{StageError, StageResult};
 use clap::{Args, FromArgMatches};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// All channels.
 pub const ALL: &[Spec<Box<dyn Settings>>] = &[
@@ -136,6 +136,12 @@ pub trait Channel: Send + Sync {
 
     /// How full it is.
     fn fill(&self) -> Fill;
+
+    /// How long the oldest event that is not accepted has been in it; `None` for an empty channel, and where nobody
+    /// knows. Cheap enough to be asked for each second.
+    fn oldest(&self) -> Option<Duration> {
+        None
+    }
 
     /// Events that it dropped since it was opened, because they were older than it was told to keep them.
     fn expired(&self) -> u64 {

@@ -5,6 +5,7 @@ use super::{Ended, Tool};
 use crate::agent::control::{self, Control};
 use crate::agent::engine::Options;
 use crate::agent::host::{Host, Settings};
+use crate::agent::monitor::{self, Monitor};
 use crate::agent::provider::files::Files;
 use crate::agent::provider::{Once, Provider};
 use crate::exit::StageError;
@@ -115,11 +116,12 @@ impl Agent {
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).context("cannot listen to signals")?;
         let host = Host::start(settings, provider, options, &stop)?;
         let control = self.control(&host);
+        let monitor = self.monitor(&host);
         say::info("agent", format!("{} runs", self.name));
         listen(signals, &host)?;
         host.stop().wait();
         let well = host.engine().stop();
-        drop(control);
+        drop((control, monitor));
         match well {
             true => Ok(()),
             false => Err(StageError::Temporary(
@@ -127,6 +129,22 @@ impl Agent {
             )
             .into()),
         }
+    }
+
+    /// What `-Dflume.monitoring.type` asks for; as in Flume the agent runs without as well.
+    fn monitor(&self, host: &Arc<Host>) -> Option<Monitor> {
+        let unseen = |why: String| say::warn("agent", format!("it runs unwatched: {why}"));
+        let warn = &mut |what| say::warn("agent", what);
+        let system = self.system().ok()?;
+        let config = monitor::Config::from_system_properties(&system, warn)
+            .map_err(unseen)
+            .ok()??;
+        let started = monitor::start(config, host.engine().board());
+        let monitor = started.map_err(|error| unseen(error.to_string())).ok()?;
+        if let Some(address) = monitor.address() {
+            say::info("agent", format!("counters are shown at http://{address}/metrics"));
+        }
+        Some(monitor)
     }
 
     /// The socket for `flume ctl`; the agent runs without as well.

@@ -1,9 +1,10 @@
 //! What a flow shows of itself while it runs.
 
 use crate::channel::Channel;
-use crate::link::Outlet;
+use crate::link::{Outlet, Unsettled};
 use crate::metrics::{Count, Counters, Kind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+
 /// What a flow shows while it runs: counters of its components, and the outlet they wait for.
 #[derive(Default, Clone)]
 pub struct Board(Arc<Mutex<Shown>>);
@@ -13,6 +14,8 @@ pub(crate) struct Shown {
     pub counters: Vec<Arc<Counters>>,
     pub channels: Vec<(Arc<dyn Channel>, Arc<Counters>)>,
     pub outlet: Option<Arc<dyn Outlet>>,
+    /// Where components have names of their own: all outlets, as long as somebody else has them.
+    pub outlets: Vec<Weak<dyn Outlet>>,
     /// Components have names of their own, and one that starts again takes its place.
     pub is_named: bool,
 }
@@ -77,7 +80,14 @@ impl Board {
 
     /// Show what is unsettled on this outlet.
     pub fn watch(&self, outlet: Arc<dyn Outlet>) {
-        self.lock().outlet = Some(outlet);
+        let mut shown = self.lock();
+        match shown.is_named {
+            false => shown.outlet = Some(outlet),
+            true => {
+                shown.outlets.retain(|other| other.strong_count() > 0);
+                shown.outlets.push(Arc::downgrade(&outlet));
+            }
+        }
     }
 
     /// All counters so far. How full a channel is, is looked at now.
@@ -103,8 +113,35 @@ impl Board {
     }
 
     /// What is under way and unaccepted.
-    pub fn unsettled(&self) -> crate::link::Unsettled {
-        let outlet = self.lock().outlet.clone();
-        outlet.map(|outlet| outlet.unsettled()).unwrap_or_default()
+    pub fn unsettled(&self) -> Unsettled {
+        let shown = self.lock();
+        let others = shown.outlets.iter().filter_map(Weak::upgrade);
+        let outlets: Vec<_> = shown.outlet.iter().cloned().chain(others).collect();
+        // Not under the lock: an outlet may have one of its own.
+        drop(shown);
+        outlets
+            .iter()
+            .map(|outlet| outlet.unsettled())
+            .fold(Unsettled::default(), |sum, one| Unsettled {
+                events: sum.events + one.events,
+                bytes: sum.bytes + one.bytes,
+                oldest: sum.oldest.max(one.oldest),
+            })
+    }
+
+    /// Counters of all components, with the channel where it is one that is open.
+    pub fn components(&self) -> Vec<(Arc<Counters>, Option<Arc<dyn Channel>>)> {
+        let all = self.all();
+        let channels = self.lock().channels.clone();
+        let channel_of = |counters: &Arc<Counters>| {
+            let is_it = |(_, own): &&(Arc<dyn Channel>, Arc<Counters>)| Arc::ptr_eq(own, counters);
+            channels.iter().find(is_it).map(|(channel, _)| channel.clone())
+        };
+        all.into_iter()
+            .map(|counters| {
+                let channel = channel_of(&counters);
+                (counters, channel)
+            })
+            .collect()
     }
 }

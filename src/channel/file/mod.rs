@@ -438,6 +438,10 @@ impl Channel for FileChannel {
         }
     }
 
+    fn oldest(&self) -> Option<Duration> {
+        lock(&self.inner.registry).oldest(&self.inner.core).ok().flatten()
+    }
+
     fn expired(&self) -> u64 {
         self.inner.expired()
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// One segment.
 pub struct Known {
@@ -113,6 +114,23 @@ impl Registry {
         Ok(sum)
     }
 
+    /// How long the oldest frame that is not accepted has been there, if that is known. It is looked for in the first
+    /// segment in which there is one and in those that are open: others are behind.
+    pub fn oldest(&mut self, core: &Core) -> Result<Option<Duration>, ChannelError> {
+        self.refresh(core)?;
+        let numbers: Vec<u64> = self.known.keys().copied().collect();
+        let mut oldest = None;
+        for number in numbers {
+            let is_open = |known: &Known| known.opened.is_some();
+            let looks = oldest.is_none() || self.known.get(&number).is_some_and(is_open);
+            if looks && self.count_one(core, number, false)?.events > 0 {
+                let opened = self.open(core, number)?;
+                oldest = oldest.max(opened.and_then(|opened| age_in(core, number, &opened)));
+            }
+        }
+        Ok(oldest)
+    }
+
     fn count_one(&mut self, core: &Core, number: u64, exactly: bool) -> Result<Amount, ChannelError> {
         let by = |index: &Index| match exactly {
             true => index.waiting_exactly(),
@@ -142,6 +160,18 @@ impl Registry {
         let opened = self.open(core, number)?;
         Ok(opened.map_or(Amount::default(), |opened| by(&opened.index)))
     }
+}
+
+/// How long the first frame of a segment that is not accepted has been there.
+fn age_in(core: &Core, number: u64, opened: &Opened) -> Option<Duration> {
+    let first = opened.index.first();
+    if first >= opened.index.committed() {
+        return None;
+    }
+    let entry = opened.index.entry(first);
+    let header = segment::header_of(&*opened.file, number, entry).ok()?;
+    let age = segment::age(core.disk.clock_ms(), opened.created(number), header.since);
+    age.map(Duration::from_millis)
 }
 
 /// What the head of a sealed segment says.

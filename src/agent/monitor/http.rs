@@ -1,0 +1,252 @@
+//! A small HTTP server: requests without a body, one for each connection, with a bound on everything.
+
+use super::config::Http;
+use super::page;
+use crate::exit::StageError;
+use crate::fd::{self, Woken};
+use crate::flow::Board;
+use crate::link::Address;
+use crate::link::address::Listener;
+use crate::say;
+use crate::source::server::hang_up;
+use crate::stop::Stop;
+use rustix::event::PollFlags;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes of a request.
+const LONGEST: usize = 8 << 10;
+/// Headers of a request.
+const HEADERS: usize = 64;
+/// Requests at a time.
+const AT_ONCE: usize = 16;
+/// How long a request may take, and how long its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait when there are too many, or none can be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How counters are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As Flume's JSON.
+    Json,
+    /// As Prometheus' text.
+    Prometheus,
+}
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// What the client would like to have.
+    pub accept: String,
+}
+
+/// What is answered.
+pub struct Reply {
+    status: u16,
+    content: &'static str,
+    body: String,
+}
+
+impl Reply {
+    pub fn new(status: u16, content: &'static str, body: impl Into<String>) -> Reply {
+        let body = body.into();
+        Reply {
+            status,
+            content,
+            body,
+        }
+    }
+
+    fn head(&self) -> String {
+        let reason = match self.status {
+            200 => "OK",
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            408 => "Request Timeout",
+            431 => "Request Header Fields Too Large",
+            _ => "Service Unavailable",
+        };
+        format!(
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+             Connection: close\r\n\r\n",
+            self.status,
+            self.content,
+            self.body.len()
+        )
+    }
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Http,
+    board: Board,
+    open: AtomicUsize,
+}
+
+/// Counts a connection as long as it lives.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Server {
+    pub fn bind(config: Http, board: Board) -> Result<Server, StageError> {
+        let address = Address::Tcp(config.bind.clone(), config.port);
+        let listener = address
+            .listen()
+            .map_err(|error| StageError::Failed(format!("counters cannot be shown at {address}: {error}")))?;
+        let open = AtomicUsize::new(0);
+        let shared = Arc::new(Shared { config, board, open });
+        Ok(Server { listener, shared })
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> Option<String> {
+        let local = self.listener.local()?.to_string();
+        local.strip_prefix("tcp:").map(str::to_string)
+    }
+
+    /// Until the stop.
+    pub fn run(self, stop: &Stop) {
+        while !stop.is_stopping() {
+            if self.shared.open.load(Ordering::SeqCst) >= AT_ONCE {
+                stop.sleep(PAUSE);
+                continue;
+            }
+            match fd::wait(self.listener.as_fd(), PollFlags::IN, &[stop.bell()], None) {
+                Ok(Woken::Ready) => {}
+                Ok(_) => continue,
+                Err(_) => return,
+            }
+            match self.listener.accept() {
+                Ok((socket, _)) => self.serve(socket),
+                // The table of descriptors may be full.
+                Err(_) => {
+                    stop.sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn serve(&self, socket: OwnedFd) {
+        self.shared.open.fetch_add(1, Ordering::SeqCst);
+        let counted = Counted(self.shared.clone());
+        let answering = move || {
+            // Who goes away in the middle need not be told anything.
+            let _ = answer(&socket, &counted.0);
+            hang_up(&socket);
+        };
+        let thread = std::thread::Builder::new().name("flume-watcher".into());
+        if thread.stack_size(256 << 10).spawn(answering).is_err() {
+            say::debug("agent", "no thread can be started for somebody who watches");
+        }
+    }
+}
+
+fn answer(socket: &OwnedFd, shared: &Shared) -> io::Result<()> {
+    let request = read(socket)?;
+    let (reply, has_body) = match &request {
+        Ok(request) => (
+            page::reply(request, &shared.config, &shared.board),
+            request.method != "HEAD",
+        ),
+        Err(status) => (
+            Reply::new(*status, "text/plain", "this is no request that is understood\n"),
+            true,
+        ),
+    };
+    let head = reply.head();
+    let body = if has_body { reply.body.as_bytes() } else { b"" };
+    rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Send, Some(PATIENCE))?;
+    fd::write_all(
+        socket.as_fd(),
+        &mut [IoSlice::new(head.as_bytes()), IoSlice::new(body)],
+        &[],
+    )
+}
+
+/// The head of a request, or the status that says what is wrong with it.
+fn read(socket: &OwnedFd) -> io::Result<Result<Request, u16>> {
+    let deadline = Some(Instant::now() + PATIENCE);
+    let mut bytes = Vec::new();
+    loop {
+        match fd::wait(socket.as_fd(), PollFlags::IN, &[], deadline)? {
+            Woken::Ready => {}
+            _ => return Ok(Err(408)),
+        }
+        let room = LONGEST + 1 - bytes.len();
+        if fd::read_onto(socket, &mut bytes, room)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match parse(&bytes) {
+            Some(parsed) => return Ok(parsed),
+            None if bytes.len() > LONGEST => return Ok(Err(431)),
+            None => {}
+        }
+    }
+}
+
+/// `None` as long as more is to come.
+fn parse(bytes: &[u8]) -> Option<Result<Request, u16>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    match parsed.parse(bytes) {
+        Ok(httparse::Status::Partial) => None,
+        Err(httparse::Error::TooManyHeaders) => Some(Err(431)),
+        Err(_) => Some(Err(400)),
+        Ok(httparse::Status::Complete(_)) => {
+            let accept = parsed
+                .headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case("accept"));
+            let accept: Vec<_> = accept
+                .map(|header| String::from_utf8_lossy(header.value))
+                .collect();
+            Some(Ok(Request {
+                method: parsed.method.unwrap_or_default().to_string(),
+                target: parsed.path.unwrap_or_default().to_string(),
+                accept: accept.join(","),
+            }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_when_they_are_whole() {
+        let text = b"GET /metrics?x=1 HTTP/1.1\r\nHost: h\r\naccept: a\r\nAccept: b\r\n\r\n";
+        for end in 0..text.len() {
+            assert!(parse(&text[..end]).is_none(), "{end}");
+        }
+        let expected = Request {
+            method: "GET".into(),
+            target: "/metrics?x=1".into(),
+            accept: "a,b".into(),
+        };
+        assert_eq!(parse(text), Some(Ok(expected)));
+        assert_eq!(parse(b"\x16\x03\x01\x02\0"), Some(Err(400)));
+        assert_eq!(
+            parse(format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65)).as_bytes()),
+            Some(Err(431))
+        );
+    }
+}
