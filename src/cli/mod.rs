@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod cat;
+pub mod check;
 pub mod completions;
 pub mod ctl;
 pub mod help;
@@ -52,6 +53,7 @@ pub const TOOLS: &[Tool] = &[
     cat::TOOL,
     replay::TOOL,
     send::TOOL,
+    check::TOOL,
     list::TOOL,
     help::TOOL,
     completions::TOOL,

@@ -1,6 +1,7 @@
 //! `flume agent` as a program.
 
 mod beside;
+mod config;
 mod control;
 mod life;
 mod reload;

@@ -3,7 +3,7 @@
 use super::entries::{Entry, Written};
 use super::report::{Report, hint};
 use crate::flow::graph::Place;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The five lists that an agent can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,12 +66,16 @@ pub(super) struct Listed {
 }
 
 /// Agents in the order in which they come first. What belongs to none is told.
-pub(super) fn sort(entries: Vec<Entry>, report: &mut Report) -> Vec<Agent> {
+/// `referred` are keys that others refer to: they are for something wherever they stand.
+pub(super) fn sort(entries: Vec<Entry>, referred: &HashSet<String>, report: &mut Report) -> Vec<Agent> {
     let mut agents: Vec<Agent> = Vec::new();
     let mut by_name: HashMap<String, usize> = HashMap::new();
     let mut strays = Vec::new();
     for entry in entries {
         let Some((name, rest)) = entry.key.split_once('.').filter(|(name, _)| !name.is_empty()) else {
+            if referred.contains(&entry.key) {
+                continue;
+            }
             let what = format!(
                 "\"{}\" belongs to no agent; a key is AGENT.KIND.NAME.PROPERTY",
                 entry.key
@@ -80,6 +84,9 @@ pub(super) fn sort(entries: Vec<Entry>, report: &mut Report) -> Vec<Agent> {
             continue;
         };
         let Some(address) = address(rest) else {
+            if referred.contains(&entry.key) {
+                continue;
+            }
             strays.push((name.to_string(), rest.to_string(), entry.written));
             continue;
         };
@@ -223,6 +230,16 @@ impl Agent {
             }
         }
         components
+    }
+
+    /// Every value of its components, which may be replaced: component, property, value.
+    pub fn each_value(&mut self, mut look: impl FnMut(&str, &str, &mut Written)) {
+        for ((kind, name), held) in &mut self.parts {
+            let component = format!("{} {name}", kind.noun());
+            for (key, written) in held {
+                look(&component, key, written);
+            }
+        }
     }
 
     fn take_rest(&mut self, kind: Kind) -> Vec<(String, Held)> {

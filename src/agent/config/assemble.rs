@@ -7,15 +7,21 @@ use super::entries::Written;
 use super::fit::{Known, Site, fit, settings};
 use super::known;
 use super::report::{Report, hint};
-use super::{OF_EVERY_SOURCE, group, selector};
+use super::{OF_EVERY_SOURCE, filters, group, selector};
 use crate::component::{Spec, find};
 use crate::flow::graph::{Definition, Graph, Place, Sink, Source};
 use crate::{channel, external, intercept, sink, source};
 
 /// The graph of an agent, if something of it starts.
-pub(super) fn assemble(mut agent: Agent, known: &mut Known, report: &mut Report) -> Option<Graph> {
+pub(super) fn assemble(
+    mut agent: Agent,
+    runs_commands: bool,
+    known: &mut Known,
+    report: &mut Report,
+) -> Option<Graph> {
     report.agent = agent.name.clone();
     let place = agent.place();
+    filters::apply(&mut agent, runs_commands, report);
     let channels = agent.take(Kind::Channels, report);
     let sources = agent.take(Kind::Sources, report);
     let sinks = agent.take(Kind::Sinks, report);
@@ -406,7 +412,7 @@ fn add_directories(held: &mut Held, place: &Place) {
         held.entry(key.to_string()).or_insert_with(|| Written {
             text: format!("{home}/.flume/file-channel/{last}"),
             place: place.clone(),
-            is_secret: false,
+            ..Written::default()
         });
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Written {
     pub place: Place,
     /// It came from a place for secrets: never shown.
     pub is_secret: bool,
+    /// It is known only where the agent starts: nobody can say whether it is right.
+    pub is_unknown: bool,
 }
 
 /// All texts as one list of entries, in the order in which their keys came first. Of a repeated key the last
@@ -52,7 +54,7 @@ pub(super) fn load(texts: &[Text], report: &mut Report) -> Vec<Entry> {
             let written = Written {
                 text: value.to_string(),
                 place,
-                is_secret: false,
+                ..Written::default()
             };
             match by_key.entry(key.to_string()) {
                 hash_map::Entry::Vacant(vacant) => {

@@ -72,6 +72,8 @@ pub(super) fn fit<Made: 'static>(
     leave_out_unknown(spec.name, &settings, &mut held, site, report);
     tell_booleans(&settings, &held, site, report);
     let mut wrong: Vec<String> = Vec::new();
+    // Nobody can say whether these fit.
+    let (unknown, mut held): (Held, Held) = held.into_iter().partition(|(_, written)| written.is_unknown);
     loop {
         let plain: BTreeMap<String, String> = held
             .iter()
@@ -87,7 +89,12 @@ pub(super) fn fit<Made: 'static>(
                 wrong.push(key);
             }
             Misfit::Missing(keys) => {
-                for key in keys.iter().filter(|key| !wrong.contains(key)) {
+                let is_told = |key: &&String| wrong.contains(key) || unknown.contains_key(*key);
+                let missing: Vec<_> = keys.iter().filter(|key| !is_told(key)).collect();
+                if missing.is_empty() && wrong.is_empty() {
+                    break;
+                }
+                for key in missing {
                     let sentence = settings.iter().find(|setting| setting.property == *key);
                     let sentence = sentence.map(|setting| &setting.sentence[..]).unwrap_or_default();
                     let what = format!("{}{key} is missing: {sentence}", site.prefix);
@@ -97,6 +104,7 @@ pub(super) fn fit<Made: 'static>(
             }
             // What was left out may be all that is wrong here.
             Misfit::Other(_) if !wrong.is_empty() && !site.is_lenient => return None,
+            Misfit::Other(_) if !unknown.is_empty() => break,
             Misfit::Other(why) => {
                 let place = place_of(&why, &held).unwrap_or(site.place);
                 let why = why.strip_prefix(&format!("{}: ", spec.name)).unwrap_or(&why);
@@ -106,6 +114,7 @@ pub(super) fn fit<Made: 'static>(
             }
         }
     }
+    held.extend(unknown);
     (wrong.is_empty() || site.is_lenient).then_some(held)
 }
 
@@ -271,7 +280,10 @@ fn reason(error: &clap::Error, key: &str, settings: &[Setting]) -> String {
     let setting = settings.iter().find(|setting| setting.property == key);
     if let Some(source) = error.source() {
         return match source.downcast_ref::<std::num::ParseIntError>() {
-            Some(_) => "that is no whole number, or it is out of range".into(),
+            Some(error) => match error.kind() {
+                std::num::IntErrorKind::PosOverflow => "that is too large a number".into(),
+                _ => "that is no whole number from 0 on".into(),
+            },
             None => source.to_string(),
         };
     }

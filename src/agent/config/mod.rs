@@ -14,16 +14,21 @@
 mod across;
 mod agents;
 mod assemble;
+mod deep;
 mod entries;
+mod filters;
 mod fit;
 mod group;
+mod java_date;
 mod known;
 mod report;
 mod selector;
 #[cfg(test)]
 mod tests;
+mod variables;
 
-pub use report::{Problem, Severity};
+pub use deep::look;
+pub use report::{Problem, Severity, sort};
 
 use crate::flow::graph::Graph;
 use report::Report;
@@ -49,6 +54,13 @@ pub struct Wants<'a> {
     pub name: Option<&'a str>,
     /// A key that nobody knows is an error, as on the command line, and not passed over as by Flume.
     pub unknown_is_error: bool,
+    /// Settings of `-D`, which `${sys:...}` refers to.
+    pub system: &'a [(String, String)],
+    /// `${...}` stays as it is, but for references to filters: so it is in what ZooKeeper holds.
+    pub keeps_variables: bool,
+    /// Commands of config filters are run for the values that they print. Without it those values are not known,
+    /// and nothing is said of them: whoever only looks at a file may not want to run what stands in it.
+    pub runs_commands: bool,
 }
 
 /// What was read.
@@ -56,6 +68,8 @@ pub struct Wants<'a> {
 pub struct Read {
     /// What is to start: of the agent that was asked for, or of the only one. `None` if there is nothing.
     pub graph: Option<Graph>,
+    /// The same, of all agents that were looked at.
+    pub graphs: Vec<Graph>,
     /// Everything that is wrong, in the order of the texts and their lines.
     pub problems: Vec<Problem>,
     /// The names of the agents that there are.
@@ -72,8 +86,16 @@ impl Read {
 /// Read texts one after the other into one map, in which a later one wins, and an agent out of it.
 pub fn read(texts: &[Text], wants: &Wants) -> Read {
     let mut report = Report::new(wants.unknown_is_error);
-    let entries = entries::load(texts, &mut report);
-    let agents = agents::sort(entries, &mut report);
+    let mut entries = entries::load(texts, &mut report);
+    let outside = variables::Outside {
+        system: wants.system,
+        environment: &|name| std::env::var(name).ok(),
+    };
+    let referred = match wants.keeps_variables {
+        true => Default::default(),
+        false => variables::resolve(&mut entries, &outside, &mut report),
+    };
+    let agents = agents::sort(entries, &referred, &mut report);
     let names: Vec<String> = agents.iter().map(|agent| agent.name.clone()).collect();
     if let Some(name) = wants.name.filter(|name| !names.iter().any(|own| own == name)) {
         report.no_such_agent(texts, name, &names);
@@ -85,14 +107,20 @@ pub fn read(texts: &[Text], wants: &Wants) -> Read {
     let mut graphs: Vec<Option<Graph>> = agents
         .into_iter()
         .filter(|agent| is_wanted(&agent.name))
-        .map(|agent| assemble::assemble(agent, &mut known, &mut report))
+        .map(|agent| assemble::assemble(agent, wants.runs_commands, &mut known, &mut report))
         .collect();
+    if report.is_unreadable {
+        graphs.clear();
+    }
+    let mut problems = report.into_problems();
+    sort(&mut problems, texts);
     Read {
-        graph: match graphs.len() {
-            1 if !report.is_unreadable => graphs.remove(0),
+        graph: match &graphs[..] {
+            [only] => only.clone(),
             _ => None,
         },
-        problems: report.sorted(texts),
+        graphs: graphs.into_iter().flatten().collect(),
+        problems,
         agents: names,
     }
 }

@@ -122,21 +122,23 @@ impl Report {
         self.error(&whole(texts), "", what);
     }
 
-    /// In the order of the texts and their lines.
-    pub fn sorted(self, texts: &[Text]) -> Vec<Problem> {
-        let order: HashMap<&str, usize> = texts
-            .iter()
-            .zip(0..)
-            .map(|(text, at)| (&*text.name, at))
-            .collect();
-        let mut problems = self.problems;
-        let at = |problem: &Problem| {
-            let text = problem.place.text.as_deref();
-            (text.and_then(|name| order.get(name)).copied(), problem.place.line)
-        };
-        problems.sort_by_key(at);
-        problems
+    /// In the order in which they were found.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
+}
+
+/// Put problems into the order of the texts and their lines.
+pub fn sort(problems: &mut [Problem], texts: &[Text]) {
+    let order: HashMap<&str, usize> = texts
+        .iter()
+        .zip(0..)
+        .map(|(text, at)| (&*text.name, at))
+        .collect();
+    problems.sort_by_key(|problem| {
+        let text = problem.place.text.as_deref();
+        (text.and_then(|name| order.get(name)).copied(), problem.place.line)
+    });
 }
 
 /// The place of what is wrong with the whole.

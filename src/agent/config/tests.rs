@@ -175,7 +175,7 @@ a1.sinks.k1.maxBytesToLog = -1
             "W12 source r1: ack-every-event is \"maybe\", which is neither true nor false and counts as false",
             "E13 source r1: encoding is \"klingon\": the encoding \"klingon\" is not supported; there are",
             "W14 source r1: prot is no property of netcat; did you mean \"port\"?",
-            "W15 channel c1: capacity is \"lots\": that is no whole number, or it is out of range; it counts as 100",
+            "W15 channel c1: capacity is \"lots\": that is no whole number from 0 on; it counts as 100",
             "W16 channel c1: transactionCapacity is \"-5\": ",
             "W17 channel c1: keep-alive is \"1 year\": \"year\" is no unit of time",
             "E18 sink k1: maxBytesToLog is \"-1\": ",
@@ -572,4 +572,99 @@ fn unknown_is_an_error_where_that_was_asked_for() {
         found.problems
     );
     assert_eq!(found.graph.as_ref().map(names).as_deref(), Some("r1 c1 k1"));
+}
+
+#[test]
+fn variables_stand_for_what_is_elsewhere() {
+    check(
+        "net.port = 4242\nport = 1\na1.sources.r1.port = ${net.port}\na1.sinks.k1.maxBytesToLog = ${port}${none:-0}",
+        "r1 c1 k1",
+        &["W13"],
+    );
+    let text = format!("{SOUND}a1.sources.r1.port = ${{sys:port}}");
+    let system = [("port".to_string(), "4243".to_string())];
+    let wants = Wants {
+        system: &system,
+        ..Wants::default()
+    };
+    let graph = of(&text, &wants).graph.unwrap();
+    assert_eq!(graph.sources[0].definition.settings["port"].text, "4243");
+    let wants = Wants {
+        keeps_variables: true,
+        ..wants
+    };
+    let told = of(&text, &wants).problems.iter().map(told).collect::<Vec<_>>();
+    assert!(
+        told[1].starts_with("E11 source r1: port is \"${sys:port}\""),
+        "{told:?}"
+    );
+    check(
+        "a1.sources.r1.bind = ${env:FLUME_NO_SUCH}",
+        "r1 c1 k1",
+        &[
+            "W11",
+            "W11 a1.sources.r1.bind: ${env:FLUME_NO_SUCH} stays as it is",
+        ],
+    );
+}
+
+/// What came out of a filter is used and not shown.
+#[test]
+fn filters_replace_what_they_have() {
+    let filters = "\
+a1.configfilters = f1 f2
+a1.configfilters.f1.type = env
+a1.configfilters.f2.type = org.apache.flume.configfilter.ExternalProcessConfigFilter
+a1.configfilters.f2.command = printf
+a1.sinks.k1.maxBytesToLog = ${f2['5']}
+a1.sources.r1.bind = ${f1['PATH']}
+";
+    let text = format!("{SOUND}{filters}");
+    let wants = Wants {
+        runs_commands: true,
+        ..Wants::default()
+    };
+    let found = of(&text, &wants);
+    let graph = found.graph.unwrap();
+    let path = std::env::var("PATH").unwrap();
+    assert_eq!(graph.sources[0].definition.settings["bind"].text, path);
+    assert_eq!(graph.sinks[0].definition.settings["maxBytesToLog"].text, "5");
+    // Nobody ran it, so nobody knows.
+    check(filters, "r1 c1 k1", &["W16"]);
+    let secret = text.replace("${f2['5']}", "${f2['hunter2']}");
+    let found = of(&secret, &wants);
+    let said = found.problems.iter().map(told).collect::<Vec<_>>();
+    assert!(
+        said[0].starts_with("E15 sink k1: maxBytesToLog is something that is not shown"),
+        "{said:?}"
+    );
+    assert!(!format!("{said:?}").contains("hunter2"), "{said:?}");
+}
+
+#[test]
+fn filters_that_have_nothing_leave_the_text() {
+    check(
+        "\
+a1.configfilters = f1 f2 f3
+a1.configfilters.f1.type = env
+a1.configfilters.f2.type = external
+a1.configfilters.f3.type = envv
+a1.configfilters.f1.command = x
+a1.sources.r1.encoding = ${f1[FLUME_NO_SUCH]}
+a1.sinks.k1.maxBytesToLog = ${f9['K']}
+a1.sources.r1.max-line-length = ${f3['K']}
+",
+        "",
+        &[
+            "E1 nothing of agent a1 starts",
+            "W8 channel c1: no source puts into it",
+            "E13 filter f2: command is missing: what is run with a key behind it",
+            "E14 filter f3: type is \"envv\", which is no config filter; did you mean \"env\"?",
+            "W15 filter f1: command is no property of env",
+            "E16 source r1: encoding: ${f1[FLUME_NO_SUCH]} stays as it is: the environment has no FLUME_NO_SUCH",
+            "E16 source r1: encoding is \"${f1[FLUME_NO_SUCH]}\": ",
+            "W17 sink k1: maxBytesToLog: ${f9['K']} stays as it is: there is no config filter \"f9\"; did you",
+            "E17 sink k1: maxBytesToLog is \"${f9['K']}\": ",
+        ],
+    );
 }
