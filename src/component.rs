@@ -9,6 +9,7 @@
 use crate::value::{LITERAL, Secret, flume_bool};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -161,6 +162,36 @@ impl<Made: 'static> Spec<Made> {
         (self.make)(matches)
     }
 
+    /// As Flume's properties: what was given to a command with [`Spec::command`]'s arguments, and what is the default
+    /// in the shell and not Flume's.
+    pub fn properties(&self, matches: &ArgMatches) -> BTreeMap<String, String> {
+        let raw = (self.args)(Command::new(self.name));
+        let mut all = BTreeMap::new();
+        for arg in raw.get_arguments() {
+            let id = arg.get_id().as_str();
+            if matches.value_source(id) != Some(ValueSource::CommandLine) {
+                let in_shell = self.shell.iter().find(|(own, _)| *own == id);
+                all.extend(in_shell.map(|(_, default)| (id.to_string(), default.to_string())));
+                continue;
+            }
+            let words: Vec<String> = matches
+                .get_raw(id)
+                .unwrap_or_default()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            match id.strip_suffix('*') {
+                Some(family) => all.extend(words.iter().map(|word| {
+                    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+                    (format!("{family}{name}"), value.to_string())
+                })),
+                None => {
+                    all.insert(id.to_string(), one_value(arg, &words));
+                }
+            }
+        }
+        all
+    }
+
     /// Make the component from flags.
     pub fn from_flags(&self, words: &[String]) -> Result<Made, clap::Error> {
         let words = self.with_positional(words);
@@ -219,6 +250,9 @@ impl<Made: 'static> Spec<Made> {
     }
 }
 
+/// In front of the value of a property that is a secret and says where it is, as on a command line.
+pub const PLACE: char = '\u{1}';
+
 /// One property as a word; a member of a family goes to the family's argument.
 fn property(command: &Command, key: &str, value: &str) -> String {
     let is_known = command.get_arguments().any(|arg| arg.get_id() == key);
@@ -233,13 +267,36 @@ fn property(command: &Command, key: &str, value: &str) -> String {
     let is_own_secret = |arg: &Arg| arg.get_id() == key && is_secret(arg);
     match command.get_arguments().any(is_own_secret) {
         // In a file of settings it may stand itself.
-        true => format!("--{key}={LITERAL}{value}"),
+        true => match value.strip_prefix(PLACE) {
+            Some(place) => format!("--{key}={place}"),
+            None => format!("--{key}={LITERAL}{value}"),
+        },
         false => format!("--{key}={value}"),
     }
 }
 
 fn is_secret(arg: &Arg) -> bool {
     arg.get_value_parser().type_id() == TypeId::of::<Secret>()
+}
+
+/// Several words as the value of one property. Those of a command are words for a shell.
+fn one_value(arg: &Arg, words: &[String]) -> String {
+    let is_command = words.len() > 1 && arg.get_value_parser().type_id() == TypeId::of::<String>();
+    let word = |word: &String| match is_command {
+        true => quoted(word),
+        false if is_secret(arg) => format!("{PLACE}{word}"),
+        false => word.clone(),
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as it stands for a shell, quoted if it has to be.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=.,:/@%^~".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) && !word.starts_with(['~', '@']) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and

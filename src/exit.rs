@@ -39,6 +39,9 @@ pub enum StageError {
     /// The pipe downstream was closed while something was unaccepted: known to whoever closed it.
     #[error("the next stage has closed the pipe")]
     Closed,
+    /// Told when it happened: only its status is left.
+    #[error("status {0}")]
+    Told(u8),
 }
 
 impl StageError {
@@ -48,6 +51,7 @@ impl StageError {
             StageError::Failed(_) => 1,
             StageError::Usage(_) => 2,
             StageError::Temporary(_) | StageError::Closed => 75,
+            StageError::Told(status) => *status,
         }
     }
 
@@ -60,7 +64,7 @@ impl StageError {
 
     /// Nobody needs to be told.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, StageError::Closed)
+        matches!(self, StageError::Closed | StageError::Told(_))
     }
 
     /// The same error with where it happened in front.
@@ -69,7 +73,7 @@ impl StageError {
             StageError::Usage(why) => StageError::Usage(format!("{what}: {why}")),
             StageError::Failed(why) => StageError::Failed(format!("{what}: {why}")),
             StageError::Temporary(why) => StageError::Temporary(format!("{what}: {why}")),
-            StageError::Closed => StageError::Closed,
+            quiet @ (StageError::Closed | StageError::Told(_)) => quiet,
         }
     }
 }

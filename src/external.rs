@@ -30,9 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause between looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The kinds of components that an executable can be: those that read or write a stream by themselves.
+pub const KINDS: &[&str] = &["source", "intercept", "channel", "sink"];
+
 /// The executable `flume-KIND-NAME` on the PATH that is a component.
 pub fn find(kind: &str, name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
+    if name.contains('/') || !KINDS.contains(&kind) {
         return None;
     }
     let file = format!("flume-{kind}-{name}");

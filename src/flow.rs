@@ -7,19 +7,22 @@
 //! output), and runs in threads of its own with the loops of [`crate::stage`].
 
 mod board;
+pub mod fork;
 pub mod graph;
 pub(crate) mod intercepted;
 pub(crate) mod links;
 pub(crate) mod segment;
 
 pub use board::Board;
+pub use fork::Fork;
 
 use self::links::Links;
 use self::segment::{Head, Opened, Segment, SharedRejected, Tail};
 use crate::channel::{Channel, Ends};
 use crate::exit::{StageError, StageResult};
-use crate::link::Window;
+use crate::link::{Inlet, Window};
 use crate::metrics::Kind;
+use crate::stage::group::Grouped;
 use crate::stage::{Interceptor, Rejected, Sink, Source};
 use crate::stop::Stop;
 use crate::wire::Compression;
@@ -36,6 +39,10 @@ pub enum Part {
     Channel(Arc<dyn Channel>, Ends),
     /// Takes them away.
     Sink(Box<dyn Sink>),
+    /// Takes them away by several sinks that stand for each other.
+    Group(Grouped),
+    /// Goes on in several flows.
+    Fork(Fork),
     /// A program in the middle: a sink to what stands before it, a source to what follows.
     Program(Box<dyn Sink>, Source),
 }
@@ -104,6 +111,8 @@ impl Flow {
             let wrong = match part {
                 Part::Source(_) if index > 0 => "a source stands first",
                 Part::Sink(_) if index < last => "a sink stands last",
+                Part::Group(_) if index < last => "a sink group stands last",
+                Part::Fork(_) if index < last => "a selector stands last: what follows stands in its --to",
                 Part::Channel(_, Ends::Put) if index < last => "a channel with --put stands last",
                 Part::Channel(_, Ends::Take { .. }) if index > 0 => "a channel with --take stands first",
                 _ => continue,
@@ -119,9 +128,21 @@ impl Flow {
 
     /// Start everything and wait for its end.
     pub fn run(self, options: Options, board: &Board) -> StageResult {
+        self.run_from(None, options, board)
+    }
+
+    /// The same with an inlet in the place of standard input.
+    fn run_behind(self, inlet: Box<dyn Inlet>, options: Options, board: &Board) -> StageResult {
+        self.run_from(Some(inlet), options, board)
+    }
+
+    fn run_from(self, inlet: Option<Box<dyn Inlet>>, options: Options, board: &Board) -> StageResult {
         self.check()?;
         let stop = options.stop.clone();
-        let mut segments = self.into_segments(board);
+        let mut segments = self.into_segments(board, &stop);
+        if let (Some(inlet), Some(first)) = (inlet, segments.first_mut()) {
+            first.head = Head::Given(inlet);
+        }
         // Any part of the flow that takes may find something that it can not: a channel, a sink.
         if let Some(rejected) = options.rejected.map(|rejected| Arc::new(Mutex::new(rejected))) {
             for segment in &mut segments {
@@ -165,7 +186,7 @@ impl Flow {
         worst(results)
     }
 
-    fn into_segments(self, board: &Board) -> Vec<Segment> {
+    fn into_segments(self, board: &Board, stop: &Stop) -> Vec<Segment> {
         let mut segments = Vec::new();
         let mut open: Option<Opened> = None;
         for (name, part) in self.parts {
@@ -197,6 +218,19 @@ impl Flow {
                         .unwrap_or_else(|| (name.clone(), Head::Input, Vec::new()));
                     segments.push(Segment::new(opened, Tail::Sink(name, sink)));
                 }
+                Part::Group(grouped) => {
+                    let opened = open
+                        .take()
+                        .unwrap_or_else(|| (name.clone(), Head::Input, Vec::new()));
+                    let sink = Box::new(grouped.open(stop).strict());
+                    segments.push(Segment::new(opened, Tail::Sink(name, sink)));
+                }
+                Part::Fork(fork) => {
+                    let opened = open
+                        .take()
+                        .unwrap_or_else(|| (name.clone(), Head::Input, Vec::new()));
+                    segments.push(Segment::new(opened, Tail::Fork(name, fork)));
+                }
                 Part::Program(sink, source) => {
                     let opened = open
                         .take()
@@ -216,8 +250,9 @@ fn worst(results: Vec<StageResult>) -> StageResult {
     errors.sort_by_key(|error| match error {
         StageError::Failed(_) => 0,
         StageError::Usage(_) => 1,
-        StageError::Temporary(_) => 2,
-        StageError::Closed => 3,
+        StageError::Told(1 | 2) => 2,
+        StageError::Temporary(_) => 3,
+        StageError::Told(_) | StageError::Closed => 4,
     });
     errors.into_iter().next().map_or(Ok(()), Err)
 }

@@ -14,10 +14,14 @@ fn traits(kind: &str) -> &'static [&'static str] {
     match kind {
         "source" => &["PollableSource", "EventDrivenSource"],
         "intercept" => &["Interceptor"],
+        "select" => &["ChannelSelector"],
         "channel" => &["Settings"],
+        "group" => &["SinkProcessor"],
         _ => &["Sink"],
     }
 }
+
+const TO: &str = "it is no list of names in a stage: each is the rest of a pipeline";
 
 /// Flags that are not their property in kebab case: component, property, flag, and why.
 const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[
@@ -27,6 +31,18 @@ const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[
         "serializer",
         "--serializers is the list of their names",
     ),
+    ("select replicating", "channels", "to", TO),
+    ("select multiplexing", "channels", "to", TO),
+    ("select load_balancing", "channels", "to", TO),
+    (
+        "select multiplexing",
+        "selector.mapping.*",
+        "case",
+        "the word for it in a shell; --mapping is its other name",
+    ),
+    ("group default", "sinks", "to", TO),
+    ("group failover", "sinks", "to", TO),
+    ("group load_balance", "sinks", "to", TO),
     (
         "sink avro",
         "hosts.*",

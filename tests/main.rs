@@ -13,6 +13,7 @@ mod containers;
 mod crash;
 mod ends;
 mod examples;
+mod fan_out;
 mod generated;
 mod net;
 mod over_pipes;

@@ -258,48 +258,6 @@ impl Outlet for PutOutlet {
     }
 }
 
-/// Puts each batch once: what does not go in is refused, and somebody else decides. For channels in memory.
-pub struct PutOnce {
-    channel: Arc<dyn Channel>,
-    counters: Arc<Counters>,
-}
-
-impl PutOnce {
-    /// Put into this channel.
-    pub fn new(channel: Arc<dyn Channel>, counters: Arc<Counters>) -> Self {
-        PutOnce { channel, counters }
-    }
-}
-
-impl Outlet for PutOnce {
-    fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
-        let events = u64::from(batch.len());
-        self.counters.add(Count::EventPutAttempt, events);
-        match self.channel.put(std::slice::from_ref(&batch)) {
-            Ok(()) => {
-                self.counters.add(Count::EventPutSuccess, events);
-                promise.settle(Outcome::Accepted);
-            }
-            Err(error) => promise.settle(Outcome::Refused(Refusal::retry(error.to_string()))),
-        }
-        Ok(())
-    }
-
-    fn flush(&self) -> Result<(), SendError> {
-        Ok(())
-    }
-
-    fn finish(&self, _deadline: Option<Instant>) -> Result<(), SendError> {
-        Ok(())
-    }
-
-    fn on_settled(&self, _then: Box<dyn Fn() + Send + Sync>) {}
-
-    fn unsettled(&self) -> Unsettled {
-        Unsettled::default()
-    }
-}
-
 /// The pause before a put that failed is tried again.
 const PUT_AGAIN: Duration = Duration::from_millis(10);
 

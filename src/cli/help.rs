@@ -52,6 +52,8 @@ pub fn about(kind: &str) -> &'static str {
     match kind {
         "source" => "Take events in and write them as a stream.",
         "intercept" => "Change, add or drop events on their way.",
+        "select" => "Send each event on to one or several pipelines.",
+        "group" => "Take events by several sinks that stand for each other.",
         "channel" => "Hold events between a source and a sink, and answer for them.",
         _ => "Take events from a stream to where they go.",
     }

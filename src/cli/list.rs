@@ -17,7 +17,7 @@ pub const TOOL: Tool = Tool {
 #[derive(Parser)]
 #[command(name = "list", bin_name = "flume list", no_binary_name = true)]
 struct List {
-    /// Only this kind: source, intercept, channel or sink.
+    /// Only this kind: source, intercept, select, channel, group or sink.
     #[arg(value_name = "KIND")]
     kind: Option<String>,
     /// How it is printed: aligned text, or a JSON object a line.

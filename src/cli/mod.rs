@@ -3,6 +3,7 @@
 //! Only the command that was asked for is built: with all of them a stage would take twice as long to start.
 
 pub mod agent;
+pub mod branches;
 pub mod cat;
 pub mod check;
 pub mod completions;
@@ -20,6 +21,7 @@ pub mod roff;
 pub mod run;
 pub mod send;
 pub mod stage;
+pub mod text;
 pub mod version;
 pub mod words;
 
@@ -32,8 +34,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// The four kinds of components, as they are typed.
-pub const KINDS: &[&str] = &["source", "intercept", "channel", "sink"];
+/// The kinds of components, as they are typed.
+pub const KINDS: &[&str] = &["source", "intercept", "select", "channel", "group", "sink"];
+/// Those that take a stream and write none.
+const LAST: &[&str] = &["select", "group", "sink"];
 
 /// A command that is no component: its word, its sentence, and what it does.
 pub struct Tool {

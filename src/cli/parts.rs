@@ -1,5 +1,6 @@
 //! Words to components: the tables asked by kind and name, with hints for what is not there.
 
+use super::branches;
 use super::options::Writing;
 use crate::channel::file::{Config, FileChannel, Role as FileRole};
 use crate::channel::{Channel, Ends, ends};
@@ -9,15 +10,15 @@ use crate::exit::{StageError, StageResult};
 pub use crate::external::find as find_external;
 use crate::external::{self, is_executable, search_path};
 use crate::flow::{Flow, Part};
-use crate::stage::{Interceptor, Rejected, Sink, Source};
-use crate::{channel, intercept, sink, source};
+use crate::stage::{ChannelSelector, Interceptor, Rejected, Sink, SinkProcessor, Source};
+use crate::{channel, group, intercept, select, sink, source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A line of a table whose kind is not known to the compiler.
 pub trait Component {
-    /// `source`, `intercept`, `channel` or `sink`.
+    /// `source`, `intercept`, `select`, `channel`, `group` or `sink`.
     fn kind(&self) -> &'static str;
     /// Its name.
     fn name(&self) -> &'static str;
@@ -31,42 +32,66 @@ pub trait Component {
     fn command(&self) -> clap::Command;
     /// Words in which the flag form of its positional setting is put in its place.
     fn with_positional(&self, words: &[String]) -> Vec<String>;
+    /// Its settings as Flume's properties: those that words which its command has parsed give, and the defaults of the
+    /// shell that are not Flume's.
+    fn properties(&self, matches: &clap::ArgMatches) -> BTreeMap<String, String>;
     /// Make it from words that its command has parsed. A channel is opened.
     fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part>;
     /// What it does instead of being part of a flow, if the words ask for that.
     fn tool(&self, matches: &clap::ArgMatches) -> anyhow::Result<Option<StageResult>>;
 }
 
-/// What the four tables make, and how it takes its place in a flow.
-pub trait Role: 'static {
+/// What the tables make, and how it takes its place in a flow.
+pub trait Role: Sized + 'static {
     /// The kind's word.
     const KIND: &'static str;
     /// As a part of a flow; `name` is for messages.
-    fn part(self, name: &str) -> Result<Part, StageError>;
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, name: &str) -> anyhow::Result<Part>;
     /// What it does instead, if its settings ask for that.
     fn tool(&self, _name: &str) -> Option<StageResult> {
+        None
+    }
+    /// Its command as a stage.
+    fn staged(command: clap::Command) -> clap::Command {
+        command
+    }
+    /// The setting that it has only as a stage.
+    fn stage_setting() -> Option<Setting> {
         None
     }
 }
 
 impl Role for Source {
     const KIND: &'static str = "source";
-    fn part(self, _name: &str) -> Result<Part, StageError> {
-        Ok(Part::Source(self))
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, _name: &str) -> anyhow::Result<Part> {
+        Ok(Part::Source(spec.from_matches(matches)?))
     }
 }
 
 impl Role for Box<dyn Interceptor> {
     const KIND: &'static str = "intercept";
-    fn part(self, _name: &str) -> Result<Part, StageError> {
-        Ok(Part::Intercept(self))
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, _name: &str) -> anyhow::Result<Part> {
+        Ok(Part::Intercept(spec.from_matches(matches)?))
+    }
+}
+
+impl Role for Box<dyn ChannelSelector> {
+    const KIND: &'static str = "select";
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, _name: &str) -> anyhow::Result<Part> {
+        branches::fork(spec, matches)
+    }
+    fn staged(command: clap::Command) -> clap::Command {
+        branches::selecting(command)
+    }
+    fn stage_setting() -> Option<Setting> {
+        Some(branches::channels())
     }
 }
 
 impl Role for Box<dyn channel::Settings> {
     const KIND: &'static str = "channel";
-    fn part(self, name: &str) -> Result<Part, StageError> {
-        let (channel, ends) = self.open(name)?;
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, name: &str) -> anyhow::Result<Part> {
+        let (channel, ends) = spec.from_matches(matches)?.open(name)?;
         Ok(Part::Channel(channel, ends))
     }
     fn tool(&self, name: &str) -> Option<StageResult> {
@@ -74,10 +99,23 @@ impl Role for Box<dyn channel::Settings> {
     }
 }
 
+impl Role for Box<dyn SinkProcessor> {
+    const KIND: &'static str = "group";
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, _name: &str) -> anyhow::Result<Part> {
+        branches::group(spec, matches)
+    }
+    fn staged(command: clap::Command) -> clap::Command {
+        branches::grouping(command)
+    }
+    fn stage_setting() -> Option<Setting> {
+        Some(branches::sinks())
+    }
+}
+
 impl Role for Box<dyn Sink> {
     const KIND: &'static str = "sink";
-    fn part(self, _name: &str) -> Result<Part, StageError> {
-        Ok(Part::Sink(self))
+    fn part(spec: &Spec<Self>, matches: &clap::ArgMatches, _name: &str) -> anyhow::Result<Part> {
+        Ok(Part::Sink(spec.from_matches(matches)?))
     }
 }
 
@@ -95,17 +133,20 @@ impl<Made: Role> Component for Spec<Made> {
         Spec::sentence(self)
     }
     fn settings(&self) -> Vec<Setting> {
-        Spec::settings(self)
+        let own = Made::stage_setting().into_iter();
+        own.chain(Spec::settings(self)).collect()
     }
     fn command(&self) -> clap::Command {
-        Spec::command(self)
+        Made::staged(Spec::command(self))
     }
     fn with_positional(&self, words: &[String]) -> Vec<String> {
         Spec::with_positional(self, words)
     }
+    fn properties(&self, matches: &clap::ArgMatches) -> BTreeMap<String, String> {
+        Spec::properties(self, matches)
+    }
     fn part(&self, matches: &clap::ArgMatches) -> anyhow::Result<Part> {
-        let made = self.from_matches(matches)?;
-        Ok(made.part(&format!("{} {}", Made::KIND, self.name))?)
+        Made::part(self, matches, &format!("{} {}", Made::KIND, self.name))
     }
     fn tool(&self, matches: &clap::ArgMatches) -> anyhow::Result<Option<StageResult>> {
         let made = self.from_matches(matches)?;
@@ -121,7 +162,9 @@ pub fn table(kind: &str) -> Vec<&'static dyn Component> {
     match kind {
         "source" => all(source::ALL),
         "intercept" => all(intercept::ALL),
+        "select" => all(select::ALL),
         "channel" => all(channel::ALL),
+        "group" => all(group::ALL),
         "sink" => all(sink::ALL),
         _ => Vec::new(),
     }
@@ -178,7 +221,9 @@ pub fn noun(kind: &str) -> &'static str {
     match kind {
         "source" => "a source",
         "intercept" => "an interceptor",
+        "select" => "a channel selector",
         "channel" => "a channel",
+        "group" => "a sink processor",
         _ => "a sink",
     }
 }
@@ -188,6 +233,9 @@ pub fn noun(kind: &str) -> &'static str {
 pub fn externals(kind: &str) -> BTreeMap<String, PathBuf> {
     let prefix = format!("flume-{kind}-");
     let mut found = BTreeMap::new();
+    if !external::KINDS.contains(&kind) {
+        return found;
+    }
     let entries = search_path().filter_map(|directory| std::fs::read_dir(directory).ok());
     for entry in entries.flatten().flatten() {
         let file = entry.file_name();
@@ -243,7 +291,13 @@ pub fn add_wal(flow: &mut Flow, writing: &Writing) -> Result<(), StageError> {
         return Ok(());
     };
     // A flow that ends in a channel or a sink writes no stream.
-    if matches!(flow.parts.last(), Some((_, Part::Channel(..) | Part::Sink(_)))) {
+    let ends = |part: &Part| {
+        matches!(
+            part,
+            Part::Channel(..) | Part::Sink(_) | Part::Group(_) | Part::Fork(_)
+        )
+    };
+    if flow.parts.last().is_some_and(|(_, part)| ends(part)) {
         return Ok(());
     }
     let config = Config {

@@ -81,7 +81,8 @@ pub fn read_flow(text: &str) -> anyhow::Result<Flow> {
     Ok(flow)
 }
 
-fn read_part(words: &[String]) -> anyhow::Result<(String, crate::flow::Part)> {
+/// The words of a stage: its kind, its name and its settings.
+pub(super) fn component_words(words: &[String]) -> anyhow::Result<(&str, &str, &[String])> {
     // A line copied from the shell has the program's name in front of each stage.
     let words = match words.split_first() {
         Some((first, rest)) if first == "flume" => rest,
@@ -103,6 +104,12 @@ fn read_part(words: &[String]) -> anyhow::Result<(String, crate::flow::Part)> {
         let names = parts::names(kind).join(", ");
         return Err(StageError::Usage(format!("{kind} has no name; there are {names}")).into());
     };
+    Ok((kind, name, rest))
+}
+
+/// Make a component of the words of a stage.
+pub(super) fn read_part(words: &[String]) -> anyhow::Result<(String, crate::flow::Part)> {
+    let (kind, name, rest) = component_words(words)?;
     let Some(command) = parts::command(kind, name) else {
         let external = parts::external_part(kind, name, rest);
         let part = external.ok_or_else(|| parts::unknown(kind, name))?;

@@ -1,9 +1,9 @@
-//! `flume source|intercept|channel|sink NAME ...`: a flow of one component between standard input and output.
+//! `flume source|intercept|select|channel|group|sink NAME ...`: a flow of one component between standard input and output.
 
 use super::options::{self, Common, Taking, Writing};
 use super::parts::{self, Component};
 use super::report::run_watched;
-use super::{Ended, help, hints};
+use super::{Ended, LAST, help, hints};
 use crate::exit::StageError;
 use crate::flow::Flow;
 use clap::{Args, FromArgMatches};
@@ -18,13 +18,18 @@ pub fn whole_command(kind: &str, name: &str) -> Option<clap::Command> {
 fn with_options(kind: &str, component: clap::Command) -> clap::Command {
     let bin = format!("flume {kind} {}", component.get_name());
     let mut command = component;
-    if kind != "sink" {
+    if !LAST.contains(&kind) {
         command = Writing::augment_args(command);
     }
-    if matches!(kind, "sink" | "channel") {
+    if takes(kind) {
         command = Taking::augment_args(command);
     }
     Common::augment_args(command).bin_name(bin)
+}
+
+/// It takes batches, and may find one that it cannot.
+fn takes(kind: &str) -> bool {
+    kind == "channel" || LAST.contains(&kind)
 }
 
 /// Run the stage of this kind that the words ask for.
@@ -55,13 +60,13 @@ pub fn start(component: &dyn Component, words: &[String]) -> Ended {
         .try_get_matches_from(words)
         .map_err(|error| hints::with_tip(error, &format!("{kind} {name}")))?;
     let common = Common::from_arg_matches(&matches)?;
-    let writing = match kind {
-        "sink" => Writing::defaults(),
-        _ => Writing::from_arg_matches(&matches)?,
+    let writing = match LAST.contains(&kind) {
+        true => Writing::defaults(),
+        false => Writing::from_arg_matches(&matches)?,
     };
-    let taking = match kind {
-        "sink" | "channel" => Some(Taking::from_arg_matches(&matches)?),
-        _ => None,
+    let taking = match takes(kind) {
+        true => Some(Taking::from_arg_matches(&matches)?),
+        false => None,
     };
     if kind == "channel" {
         options::configure(&common)?;

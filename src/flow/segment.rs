@@ -3,9 +3,10 @@
 
 use super::intercepted::{Chain, Intercepted, intercept, start_chain};
 use super::links::{Links, stdin};
-use super::{Durability, worst};
+use super::{Durability, Fork, worst};
 use crate::channel::Channel;
-use crate::channel::ends::{PutOnce, PutOutlet, PutSink, TakeInlet};
+use crate::channel::ends::{PutOutlet, PutSink, TakeInlet};
+use crate::channel::once::PutOnce;
 use crate::event::Event;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
@@ -27,6 +28,8 @@ use std::sync::{Arc, Mutex};
 pub(crate) enum Head {
     Source(String, Source),
     Input,
+    /// What stands before it in this process.
+    Given(Box<dyn Inlet>),
     Take(String, Arc<dyn Channel>, Arc<Counters>, bool),
 }
 
@@ -39,6 +42,8 @@ pub(crate) enum Tail {
         Vec<(String, Arc<dyn Channel>, Arc<Counters>)>,
     ),
     Sink(String, Box<dyn Sink>),
+    /// Several flows.
+    Fork(String, Fork),
     /// A sink whose members count for themselves.
     Group(String, Box<dyn Sink>),
     Output,
@@ -118,12 +123,20 @@ impl Segment {
                 let inlet = links.input(&self.name)?;
                 self.run_inlet(Box::new(inlet), None, links)
             }
+            Head::Given(_) => self.run_given(links),
             Head::Take(ref name, ref channel, ref counters, until_empty) => {
                 let inlet = TakeInlet::new(channel.clone(), counters.clone(), name, until_empty, &links.stop);
                 let inlet = inlet.draining(links.drains.clone());
                 let origin = Some((channel.clone(), counters.clone()));
                 self.run_inlet(links.valve.inlet(Box::new(inlet), &links.stop), origin, links)
             }
+        }
+    }
+
+    fn run_given(mut self, links: &Links) -> StageResult {
+        match std::mem::replace(&mut self.head, Head::Input) {
+            Head::Given(inlet) => self.run_inlet(inlet, None, links),
+            _ => Ok(()),
         }
     }
 
@@ -203,6 +216,10 @@ impl Segment {
                 let from = (&*name, source_counters);
                 select(selector, into, from, self.rejected, links, start)
             }
+            Tail::Fork(into, fork) => {
+                let counters = links.board.counters(Kind::Sink, &into);
+                fork_to(fork, counters, self.rejected, links, start)
+            }
             Tail::Sink(into, mut sink) | Tail::Group(into, mut sink) => {
                 let counters = links.board.counters(Kind::Sink, &into);
                 sink.start().map_err(|error| error.within(&into))?;
@@ -245,6 +262,14 @@ impl Segment {
             }
             Tail::Select(..) => {
                 return Err(StageError::Usage("only a source selects channels".into()));
+            }
+            Tail::Fork(name, fork) => {
+                let counters = links.board.counters(Kind::Sink, &name);
+                return fork_to(fork, counters, self.rejected, links, |outlet| {
+                    let outlet = regrouped(outlet, regroup, stop);
+                    let own = Arc::new(Counters::new(Kind::Interceptor, &self.name));
+                    Pump::to(outlet, own, stop).run(&mut *inlet)
+                });
             }
             Tail::Sink(name, sink) => {
                 let counters = links.board.counters(Kind::Sink, &name);
@@ -376,10 +401,26 @@ fn drain_beside(
     result.map_err(|error| error.within(name))
 }
 
+/// Hand on to several flows, which count for themselves what they do.
+fn fork_to(
+    fork: Fork,
+    counters: Arc<Counters>,
+    rejected: Option<Box<dyn Rejected>>,
+    links: &Links,
+    start: impl FnOnce(Arc<dyn Outlet>) -> StageResult,
+) -> StageResult {
+    let (outlet, running) = fork.open(rejected, counters.clone(), links.window, &links.stop)?;
+    links.board.watch(outlet.clone());
+    let started = start(Arc::new(Counted::over(outlet, counters.clone())));
+    let ended = running.wait();
+    counters.stopped();
+    worst(vec![started, ended])
+}
+
 /// Put into the channels that a selector says, each for itself: one that is slow holds up the source, one that
 /// fails is tried again alone.
 fn select(
-    selector: Box<dyn ChannelSelector>,
+    mut selector: Box<dyn ChannelSelector>,
     into: Vec<(String, Arc<dyn Channel>, Arc<Counters>)>,
     (name, counters): (&str, Arc<Counters>),
     rejected: Option<Box<dyn Rejected>>,
@@ -392,15 +433,28 @@ fn select(
         let shared = shared.clone()?;
         Some(Box::new(SharedRejected(shared)))
     };
+    let names: Vec<_> = into.iter().map(|(name, ..)| name.clone()).collect();
+    selector.bind(&names).map_err(StageError::Usage)?;
+    let optional = selector.optional();
+    // What a channel is free to lose is put there by a thread of its own, once.
+    let mut once: Vec<Option<Arc<dyn Outlet>>> = Vec::new();
+    for (at, (_, channel, counters)) in into.iter().enumerate() {
+        let own = optional.contains(&at).then(|| {
+            PutOnce::new(channel.clone(), counters.clone(), links.window, stop).map_err(stage::cannot_open)
+        });
+        once.push(match own {
+            Some(own) => Some(Arc::new(own?)),
+            None => None,
+        });
+    }
     std::thread::scope(|scope| {
         let (mut branches, mut drains, mut queues) = (Vec::new(), Vec::new(), Vec::new());
-        for (into, channel, counted) in into {
+        for ((into, channel, counted), once) in into.into_iter().zip(once) {
             if !channel.is_durable() {
                 let names = [&*into, name];
-                let once = PutOnce::new(channel.clone(), counted.clone());
                 let outlet = PutOutlet::new(channel, counted, names, rejected(), stop);
                 branches.push(Branch {
-                    once: Some(Arc::new(once)),
+                    once,
                     ..Branch::new(into, Arc::new(outlet))
                 });
                 continue;
@@ -409,17 +463,17 @@ fn select(
             let outlet: Arc<dyn Outlet> = Arc::new(outlet);
             links.board.watch(outlet.clone());
             queues.push(outlet.clone());
-            branches.push(Branch::new(into.clone(), outlet));
+            branches.push(Branch {
+                once,
+                ..Branch::new(into.clone(), outlet)
+            });
             let sink = PutSink::new(channel, counted.clone());
             let aside = rejected();
             drains
                 .push(scope.spawn(move || drain_beside(&into, inlet, Box::new(sink), counted, aside, links)));
         }
-        let fanned = FanOut::to(branches, selector, counters, links.window, stop);
-        let sourced = match fanned {
-            Ok(fan_out) => start(Arc::new(fan_out)),
-            Err(why) => Err(StageError::Usage(why)),
-        };
+        let fan_out = FanOut::bound(branches, selector, counters, links.window, stop);
+        let sourced = start(Arc::new(fan_out));
         if sourced.is_err() {
             let now = std::time::Instant::now();
             queues.iter().for_each(|queue| drop(queue.finish(Some(now))));

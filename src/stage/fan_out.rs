@@ -87,6 +87,17 @@ impl FanOut {
     ) -> Result<FanOut, String> {
         let names: Vec<_> = branches.iter().map(|branch| branch.name.clone()).collect();
         selector.bind(&names)?;
+        Ok(FanOut::bound(branches, selector, counters, window, stop))
+    }
+
+    /// The same with a selector that was bound to these branches.
+    pub fn bound(
+        branches: Vec<Branch>,
+        selector: Box<dyn ChannelSelector>,
+        counters: Arc<Counters>,
+        window: Window,
+        stop: &Stop,
+    ) -> FanOut {
         let free = selector.optional();
         let way = |(at, branch): (usize, Branch)| {
             let is_shared = branch.once.is_none();
@@ -98,19 +109,19 @@ impl FanOut {
                 is_free: AtomicBool::new(free.contains(&at)),
             }
         };
-        let ways = branches.into_iter().enumerate().map(way).collect();
-        Ok(FanOut {
+        let ways: Vec<_> = branches.into_iter().enumerate().map(way).collect();
+        FanOut {
             cutter: Mutex::new(Cutter {
                 selector,
                 parts: std::iter::repeat_with(Part::default)
-                    .take(2 * names.len())
+                    .take(2 * ways.len())
                     .collect(),
             }),
             ways,
             name: counters.name().to_string(),
             counters,
             said: AtomicBool::new(false),
-        })
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Cutter> {

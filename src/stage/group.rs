@@ -104,18 +104,27 @@ pub struct GroupSink {
     chosen: Chosen,
 }
 
-impl GroupSink {
-    /// These sinks, whose names the processor is bound to.
+/// Sinks and the processor that is bound to them: a group before it has a stop.
+pub struct Grouped {
+    members: Vec<Member>,
+    processor: Box<dyn SinkProcessor>,
+}
+
+impl Grouped {
+    /// Bind the processor to the names of these sinks.
     ///
-    /// Errors: what the processor says of its settings.
-    pub fn of(
-        members: Vec<Member>,
-        mut processor: Box<dyn SinkProcessor>,
-        stop: &Stop,
-    ) -> Result<GroupSink, String> {
+    /// Errors: what it says of its settings.
+    pub fn bind(members: Vec<Member>, mut processor: Box<dyn SinkProcessor>) -> Result<Grouped, String> {
         let names: Vec<_> = members.iter().map(|member| member.name.clone()).collect();
         processor.bind(&names)?;
-        Ok(GroupSink {
+        Ok(Grouped { members, processor })
+    }
+
+    /// As a sink.
+    pub fn open(self, stop: &Stop) -> GroupSink {
+        let Grouped { members, processor } = self;
+        let names: Vec<_> = members.iter().map(|member| member.name.clone()).collect();
+        GroupSink {
             processor,
             members: members
                 .into_iter()
@@ -131,7 +140,20 @@ impl GroupSink {
                 names: names.into(),
                 at: Arc::new(AtomicUsize::new(usize::MAX)),
             },
-        })
+        }
+    }
+}
+
+impl GroupSink {
+    /// These sinks, whose names the processor is bound to.
+    ///
+    /// Errors: what the processor says of its settings.
+    pub fn of(
+        members: Vec<Member>,
+        processor: Box<dyn SinkProcessor>,
+        stop: &Stop,
+    ) -> Result<GroupSink, String> {
+        Grouped::bind(members, processor).map(|grouped| grouped.open(stop))
     }
 
     /// A member whose settings are wrong ends the start, where it would be left out otherwise.
