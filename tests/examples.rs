@@ -12,7 +12,10 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let flume = Path::new(env!("CARGO_BIN_EXE_flume"));
         let directory = flume.parent().unwrap().join("examples");
-        if !directory.join("embedded").exists() {
+        if !["embedded", "selector", "sink_processor"]
+            .iter()
+            .all(|name| directory.join(name).exists())
+        {
             let built = Command::new(env!("CARGO"))
                 .args(["build", "--examples"])
                 .status()
@@ -195,4 +198,22 @@ fn client_appends_to_an_address_and_goes_on_with_the_next() {
     let said = output_of(script, at.path(), &[built()]);
     let accepted = "accepted: 1001 events\n";
     assert_eq!(said, format!("{accepted}{accepted}\"accepted\":2002\n"));
+}
+
+#[test]
+fn selector_of_ones_own_says_where_events_go() {
+    let at = tempfile::tempdir().unwrap();
+    let script =
+        "printf '%s\\n' short 'a line that is longer than that' brief | selector; cat small/* large/*";
+    let said = output_of(script, at.path(), &[built()]);
+    assert_eq!(said, "short\nbrief\na line that is longer than that\n");
+}
+
+#[test]
+fn sink_processor_of_ones_own_says_which_sink_gets_a_batch() {
+    let at = tempfile::tempdir().unwrap();
+    // Batches that wait together are one transaction: how many there are is not known beforehand.
+    let script = "sink_processor > said; awk '{ sum += $2 } END { print sum }' said; cut -d ' ' -f 1 said | uniq | head -n 2";
+    let said = output_of(script, at.path(), &[built()]);
+    assert!(said.starts_with("1000\none\n"), "{said}");
 }

@@ -204,3 +204,69 @@ fn nothing_is_lost_when_the_first_of_two_sinks_is_killed() {
     let found = numbers(at.path(), "flume cat far; cat near/* || true");
     assert_eq!(found.len() as u64, EVENTS);
 }
+
+#[test]
+fn pipelines_meet_and_part_at_channels_in_one_process() {
+    let at = tempfile::tempdir().unwrap();
+    let script = "seq 1 500 > a; seq 501 1000 > b
+        flume run --summary json 'source exec \"cat a\" | @c1 channel memory; source exec \"cat b\" | @c1;
+            @c1 | group load_balance --to \"sink file_roll --directory one\" --to \"sink file_roll --directory two\"'
+        cat one/* two/* | sort -n | diff - <(seq 1000) && echo same";
+    let output = bash(script, at.path(), &[]);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("same"), "{}", told(&output));
+    assert!(
+        told(&output).contains("\"received\":1000") && told(&output).contains("\"accepted\":1000"),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
+fn selector_of_a_graph_sends_to_channels_that_are_shared() {
+    let at = tempfile::tempdir().unwrap();
+    let text = "# states\n@cz channel memory\n; @rest channel file spool;\n
+        source exec 'cat app.log' | intercept regex '^(?P<state>\\S+)'
+            | select multiplexing --header state --case CZ=@cz --default @rest --optional US=@cz;
+        @cz | sink file_roll --directory cz;
+        @rest | sink file_roll --directory rest\n";
+    std::fs::write(at.path().join("states.flume"), text).unwrap();
+    let script = "printf '%s\\n' 'CZ 1' 'US 2' 'CZ 3' 'DE 4' > app.log; flume run -f states.flume";
+    output_of(script, at.path(), &[]);
+    assert_eq!(lines(at.path(), "cz"), ["CZ 1", "US 2", "CZ 3"]);
+    assert_eq!(lines(at.path(), "rest"), ["US 2", "DE 4"]);
+}
+
+#[test]
+fn graph_ends_in_order_at_a_signal() {
+    let at = tempfile::tempdir().unwrap();
+    let running = Pipe::new(
+        "run --summary json 'source seq | @c1 channel memory; @c1 | sink file_roll --directory a; \
+         @c1 | sink file_roll --directory b'",
+    )
+    .dir(at.path())
+    .start();
+    while numbers(at.path(), "cat a/.*progress b/.*progress 2> /dev/null || true").len() < 1000 {}
+    running.kill(0, Signal::TERM);
+    let ended = running.wait().expect_status([0]);
+    let said: serde_json::Value = serde_json::from_str(ended.stderr(0).lines().last().unwrap()).unwrap();
+    assert_eq!(said["received"], said["accepted"], "{said}");
+    let found = numbers(at.path(), "cat a/* b/*");
+    assert_eq!(found.len() as u64, said["accepted"].as_u64().unwrap());
+}
+
+#[test]
+fn what_is_wrong_with_one_of_several_pipelines_is_told_with_its_place() {
+    let at = tempfile::tempdir().unwrap();
+    let output = bash(
+        "flume run 'source seq | @c1 channel memory; @c1 | sink nul'",
+        at.path(),
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    let said = told(&output);
+    assert!(
+        said.contains("pipeline 2 of 2: stage 2 of 2, sink nul") && said.contains("did you mean \"null\""),
+        "{said}"
+    );
+}

@@ -25,6 +25,8 @@ pub struct Reporter {
     stage: String,
     summary: Option<String>,
     board: Board,
+    /// It has several sources and sinks, whose figures are added up.
+    is_graph: bool,
     started: Instant,
     progress: Option<Progress>,
 }
@@ -48,7 +50,21 @@ pub struct Totals {
 impl Reporter {
     /// Begin to watch, and let signals reach `stop`.
     pub fn start(stage: &str, common: &Common, stop: &Stop) -> Result<Reporter, StageError> {
-        let board = Board::default();
+        Self::watching(Board::default(), false, stage, common, stop)
+    }
+
+    /// The same for a graph that shows itself on this board.
+    pub fn over(board: Board, stage: &str, common: &Common, stop: &Stop) -> Result<Reporter, StageError> {
+        Self::watching(board, true, stage, common, stop)
+    }
+
+    fn watching(
+        board: Board,
+        is_graph: bool,
+        stage: &str,
+        common: &Common,
+        stop: &Stop,
+    ) -> Result<Reporter, StageError> {
         let started = Instant::now();
         listen(stage, &board, stop)?;
         let shown = !common.quiet && (common.progress || say::is_terminal() && leads(stage));
@@ -57,6 +73,7 @@ impl Reporter {
             stage: stage.to_string(),
             summary: common.summary.clone(),
             board,
+            is_graph,
             started,
             progress,
         })
@@ -74,6 +91,9 @@ impl Reporter {
         }
         let mut totals = totals(&self.stage, &self.board, self.started);
         totals.exit = status;
+        if self.is_graph {
+            totals.add_up(&self.board.all());
+        }
         match self.summary.as_deref() {
             Some("json") => {
                 let line = serde_json::to_string(&totals).unwrap_or_default();
@@ -163,6 +183,16 @@ pub fn counters_text(stage: &str, board: &Board) -> String {
         unsettled.events, unsettled.bytes
     ));
     text
+}
+
+impl Totals {
+    /// What all sources took in, and what all sinks delivered.
+    fn add_up(&mut self, all: &[Arc<Counters>]) {
+        let of = |kind: Kind| all.iter().filter(move |counters| counters.kind() == kind);
+        self.received = of(Kind::Source).map(received).sum();
+        let delivered = of(Kind::Sink).map(sent_and_accepted);
+        (self.sent, self.accepted) = delivered.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    }
 }
 
 fn totals(stage: &str, board: &Board, started: Instant) -> Totals {

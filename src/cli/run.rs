@@ -1,14 +1,17 @@
 //! `flume run 'source ... | channel ... | sink ...'`: the text of a pipeline, fused into one process.
 
 use super::options::{self, Common, Taking, Writing};
-use super::report::run_watched;
-use super::{Ended, KINDS, TOOLS, Tool, parts, words};
+use super::report::{Reporter, run_watched};
+use super::{Ended, KINDS, TOOLS, Tool, parts, text, words};
+use crate::agent::engine::{self, Engine};
 use crate::component::nearest;
 use crate::exit::StageError;
 use crate::flow::Flow;
+use crate::flow::graph::Graph;
 use anyhow::Context;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 /// The command.
 pub const TOOL: Tool = Tool {
@@ -18,10 +21,16 @@ pub const TOOL: Tool = Tool {
 };
 
 /// Run a whole pipeline in one process, without framing between its stages.
+///
+/// Several pipelines stand apart by ";". Then "@NAME" in front of a stage names it, and a stage that is only @NAME is
+/// the channel with this name: pipelines meet there and part there, as the components of an agent do. What fails is
+/// started again while the others go on; all of it ends when each source has come to its end and every event is
+/// delivered.
 #[derive(Parser)]
 #[command(name = "run", bin_name = "flume run", no_binary_name = true)]
 struct Run {
-    /// The pipeline, in the words of the shell: 'source ... | channel ... | sink ...'.
+    /// The pipeline, in the words of the shell: 'source ... | channel ... | sink ...'; of several,
+    /// 'source ... | @c1 channel ...; source ... | @c1; @c1 | sink ...'.
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
     /// Read the pipeline from a file instead, "-" is standard input; there, # begins a comment and a line end is a
@@ -41,12 +50,48 @@ fn run(given: &[String]) -> Ended {
     let common = Common::from_arg_matches(&matches)?;
     let writing = Writing::from_arg_matches(&matches)?;
     let taking = Taking::from_arg_matches(&matches)?;
+    options::configure(&common)?;
+    let text = own.text()?;
+    if text::needs_graph(&text)? {
+        return run_graph(text::read_graph(&text)?, &common, &taking);
+    }
     run_watched("run", &common, |stop| {
         let options = options::flow_options(&writing, Some(&taking), stop)?;
-        let mut flow = read_flow(&own.text()?)?;
+        let mut flow = read_flow(&text)?;
         parts::add_wal(&mut flow, &writing)?;
         Ok((flow, options))
     })
+}
+
+/// Run a graph until all its sources have come to their end and everything is delivered, or until a signal.
+fn run_graph(graph: Graph, common: &Common, taking: &Taking) -> Ended {
+    let stop = options::stop_of(common)?;
+    let rejected = taking.rejected.as_deref().map(parts::rejected).transpose()?;
+    let engine = Engine::start(
+        graph,
+        engine::Options {
+            lifecycle_timeout: common.grace.0,
+            rejected: rejected.map(|rejected| Arc::new(Mutex::new(rejected))),
+            ..engine::Options::default()
+        },
+    )?;
+    let reporter = Reporter::over(engine.board().clone(), "run", common, &stop)?;
+    let well = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| {
+            stop.wait();
+            engine.stop()
+        });
+        engine.wait_finished();
+        stop.stop();
+        stopping.join().unwrap_or(false)
+    });
+    reporter.finish(if well { 0 } else { 75 });
+    match well {
+        true => Ok(()),
+        false => {
+            Err(StageError::Temporary("not everything was delivered: see what was told above".into()).into())
+        }
+    }
 }
 
 impl Run {
