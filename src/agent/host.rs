@@ -7,7 +7,7 @@ use crate::exit::StageError;
 use crate::flow::graph::Graph;
 use crate::say;
 use crate::stop::Stop;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Settings {
     /// The agent's name.
     pub name: String,
     /// `-D` settings (Java's system properties).
-    pub system: BTreeMap<String, String>,
+    pub system: Vec<(String, String)>,
     /// What is not known, and what would be left out, ends the start.
     pub strict: bool,
 }
@@ -203,6 +203,9 @@ fn read(settings: &Settings, texts: &[Text]) -> config::Read {
     let wants = Wants {
         name: Some(&settings.name),
         unknown_is_error: settings.strict,
+        system: &settings.system,
+        keeps_variables: false,
+        runs_commands: true,
     };
     config::read(texts, &wants)
 }

@@ -94,7 +94,7 @@ fn run(given: &[String]) -> Ended {
 
 impl Agent {
     fn run(self) -> Ended {
-        let system = self.system()?;
+        let system = self.system();
         for (key, value) in &system {
             tls::globals::define(key, value);
         }
@@ -135,7 +135,7 @@ impl Agent {
     fn monitor(&self, host: &Arc<Host>) -> Option<Monitor> {
         let unseen = |why: String| say::warn("agent", format!("it runs unwatched: {why}"));
         let warn = &mut |what| say::warn("agent", what);
-        let system = self.system().ok()?;
+        let system: BTreeMap<_, _> = self.system().into_iter().collect();
         let config = monitor::Config::from_system_properties(&system, warn)
             .map_err(unseen)
             .ok()??;
@@ -160,11 +160,11 @@ impl Agent {
             .ok()
     }
 
-    fn system(&self) -> Result<BTreeMap<String, String>, StageError> {
+    fn system(&self) -> Vec<(String, String)> {
         let pairs = self.define.iter().map(|word| match word.split_once('=') {
-            Some((key, value)) => Ok((key.trim().to_string(), value.to_string())),
+            Some((key, value)) => (key.trim().to_string(), value.to_string()),
             // As Java has it: a word alone is a property without a value.
-            None => Ok((word.trim().to_string(), String::new())),
+            None => (word.trim().to_string(), String::new()),
         });
         pairs.collect()
     }
