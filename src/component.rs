@@ -6,6 +6,9 @@
 //!
 //! Flume's default stands in the struct; where a stage in the shell has another, the table line says so.
 
+#[cfg(test)]
+mod tests;
+
 use crate::value::{LITERAL, Secret, flume_bool};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
@@ -458,119 +461,4 @@ fn distance(one: &str, other: &str) -> usize {
         }
     }
     row[other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_properties_in_kebab_case() {
-        let cases = [
-            ("batchSize", "batch-size"),
-            ("useIP", "use-ip"),
-            ("codeC", "codec"),
-            ("hdfs.codeC", "codec"),
-            ("logStdErr", "log-std-err"),
-            ("sink.rollInterval", "roll-interval"),
-            ("sink.pathManager.prefix", "path-manager-prefix"),
-            ("max-line-length", "max-line-length"),
-            ("schemaURL", "schema-url"),
-            ("serializers.*", "serializers"),
-        ];
-        for (property, flag) in cases {
-            assert_eq!(flag_of(property), flag);
-        }
-    }
-
-    #[test]
-    fn nearest_word_is_near() {
-        assert_eq!(nearest("stdn", ["stdin", "exec"]), Some("stdin"));
-        assert_eq!(nearest("kafka", ["stdin", "exec"]), None);
-    }
-
-    #[derive(clap::Args, Debug, PartialEq)]
-    struct Sample {
-        /// What is run.
-        #[arg(id = "command")]
-        command: String,
-        /// Events in a batch.
-        #[arg(long, id = "batchSize", default_value = "20")]
-        batch_size: u32,
-        /// Whether.
-        #[arg(long, id = "ackEvery", default_value = "true")]
-        ack_every: bool,
-        /// Members.
-        #[arg(long = "serializer", id = "serializers.*")]
-        serializer: Vec<crate::value::Pair>,
-    }
-
-    const SAMPLE: Spec<Sample> = Spec::new::<Sample>("sample", made::<Sample>)
-        .positional("command")
-        .shell(&[("batchSize", "1000")]);
-
-    fn flags(words: &[&str]) -> Sample {
-        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
-        SAMPLE.from_flags(&words).unwrap()
-    }
-
-    #[test]
-    fn flags_properties_and_the_positional_say_the_same() {
-        let one = flags(&["tail -F x", "--ack-every=false", "--serializer", "s1.name=day"]);
-        let two = flags(&[
-            "--command",
-            "tail -F x",
-            "--ack-every=false",
-            "--serializer=s1.name=day",
-        ]);
-        assert_eq!(one, two);
-        assert_eq!(one.batch_size, 1000);
-        let properties = [
-            ("command", "tail -F x"),
-            ("ackEvery", "no"),
-            ("serializers.s1.name", "day"),
-            ("batchSize", "1000"),
-        ];
-        let properties = properties
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .into();
-        assert_eq!(SAMPLE.from_properties(&properties).unwrap(), one);
-        assert!(flags(&["x", "--ack-every"]).ack_every);
-    }
-
-    #[test]
-    fn pages_see_property_flag_defaults_and_sentence() {
-        let settings = SAMPLE.settings();
-        let [command, batch, every, members] = &settings[..] else {
-            panic!("{settings:?}");
-        };
-        assert!(command.required && command.flag.is_none());
-        assert_eq!(batch.flag.as_deref(), Some("batch-size"));
-        assert_eq!(
-            (batch.default.as_deref(), batch.flumes.as_deref()),
-            (Some("1000"), Some("20"))
-        );
-        assert_eq!(
-            (every.value.as_deref(), every.default.as_deref()),
-            (Some("true|false"), Some("true"))
-        );
-        assert_eq!(
-            (members.property.as_str(), members.required),
-            ("serializers.*", false)
-        );
-        assert_eq!(batch.sentence, "Events in a batch.");
-    }
-
-    #[test]
-    fn property_that_is_not_known_is_an_error_with_a_hint() {
-        let given = [("command", "x"), ("batchSise", "1")];
-        let given = given
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .into();
-        let error = SAMPLE.from_properties(&given).unwrap_err().to_string();
-        assert!(
-            error.contains("batchSise") && error.contains("batchSize"),
-            "{error}"
-        );
-    }
 }

@@ -43,10 +43,13 @@ fn unknown_words_are_refused_with_the_nearest_right_one() {
     );
     refused("source seq --grace soon", &["invalid value 'soon'", "--grace"]);
     refused("source", &["a name is missing", "seq"]);
-    Pipe::foreign("exec flume")
-        .run()
-        .expect_status([2])
-        .says(0, ["a command is missing", "source, intercept, channel, sink"]);
+    Pipe::foreign("exec flume").run().expect_status([2]).says(
+        0,
+        [
+            "a command is missing",
+            "source, intercept, select, channel, group, sink",
+        ],
+    );
 }
 
 #[test]

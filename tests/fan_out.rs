@@ -128,7 +128,7 @@ fn failover_goes_to_the_next_sink_and_back_when_the_first_works() {
     let script = format!(
         "mkfifo lines; flume source stdin --batch-timeout 10ms < lines | {group} & exec 3> lines
          echo one >&3; until grep -qs one near/.*; do sleep 0.02; done
-         flume run 'source stream --listen unix:socket | channel file spool --put' & server=$!
+         flume run 'source stream --listen unix:socket | channel file spool --put' 3>&- & server=$!
          until flume cat spool 2> /dev/null | grep -q .; do echo more >&3; sleep 0.05; done
          exec 3>&-; wait %1; kill $server; wait $server"
     );
@@ -211,7 +211,7 @@ fn pipelines_meet_and_part_at_channels_in_one_process() {
     let script = "seq 1 500 > a; seq 501 1000 > b
         flume run --summary json 'source exec \"cat a\" | @c1 channel memory; source exec \"cat b\" | @c1;
             @c1 | group load_balance --to \"sink file_roll --directory one\" --to \"sink file_roll --directory two\"'
-        cat one/* two/* | sort -n | diff - <(seq 1000) && echo same";
+        find one two -type f -exec cat {} + | sort -n | diff - <(seq 1000) && echo same";
     let output = bash(script, at.path(), &[]);
     assert!(output.status.success(), "{}", told(&output));
     assert!(told(&output).contains("same"), "{}", told(&output));
@@ -233,7 +233,10 @@ fn selector_of_a_graph_sends_to_channels_that_are_shared() {
     std::fs::write(at.path().join("states.flume"), text).unwrap();
     let script = "printf '%s\\n' 'CZ 1' 'US 2' 'CZ 3' 'DE 4' > app.log; flume run -f states.flume";
     output_of(script, at.path(), &[]);
-    assert_eq!(lines(at.path(), "cz"), ["CZ 1", "US 2", "CZ 3"]);
+    // What a channel may lose goes there for itself, behind or in front of what it has to take.
+    let mut cz = lines(at.path(), "cz");
+    cz.sort();
+    assert_eq!(cz, ["CZ 1", "CZ 3", "US 2"]);
     assert_eq!(lines(at.path(), "rest"), ["US 2", "DE 4"]);
 }
 

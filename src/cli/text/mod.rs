@@ -71,7 +71,7 @@ fn wrong(what: impl Into<String>) -> anyhow::Error {
 
 /// What a pipeline has come to.
 enum Open {
-    Source(Source),
+    Source(Box<Source>),
     Channel(String),
     /// Nothing can follow.
     Ended,
@@ -166,10 +166,10 @@ impl Reader {
                     graph.sources.iter().any(|source| source.definition.name == name)
                 })?;
                 let definition = self.definition(named, name)?;
-                Ok(Open::Source(Source {
+                Ok(Open::Source(Box::new(Source {
                     definition,
                     ..Source::default()
-                }))
+                })))
             }
             ("source", Some(_)) => Err(wrong("a source stands first")),
             ("channel", open) => {
@@ -193,7 +193,7 @@ impl Reader {
                 interceptors.push(self.definition(named, name)?);
                 Ok(open)
             }
-            ("select", Some(Open::Source(source))) => self.select(named, source, interceptors),
+            ("select", Some(Open::Source(source))) => self.select(named, *source, interceptors),
             ("select", _) => Err(wrong("in a graph a selector stands behind a source")),
             ("sink", Some(Open::Channel(channel))) => {
                 let sink = self.sink(named, channel, std::mem::take(interceptors))?;
@@ -247,7 +247,7 @@ impl Reader {
                     ..Definition::default()
                 };
                 source.interceptors = std::mem::take(interceptors);
-                self.graph.sources.push(source);
+                self.graph.sources.push(*source);
             }
             Some(Open::Channel(other)) => {
                 return Err(wrong(format!(
