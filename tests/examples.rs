@@ -12,7 +12,7 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let flume = Path::new(env!("CARGO_BIN_EXE_flume"));
         let directory = flume.parent().unwrap().join("examples");
-        if !["embedded", "selector", "sink_processor"]
+        if !["embedded", "provider", "selector", "sink_processor"]
             .iter()
             .all(|name| directory.join(name).exists())
         {
@@ -21,7 +21,7 @@ fn built() -> &'static Path {
                 .status()
                 .unwrap();
             assert!(
-                built.success() && directory.join("embedded").exists(),
+                built.success() && directory.join("provider").exists(),
                 "no examples in {directory:?}"
             );
         }
@@ -36,6 +36,7 @@ fn on_the_path() -> tempfile::TempDir {
         ("custom_source", "flume-source-primes"),
         ("custom_interceptor", "flume-intercept-length"),
         ("custom_sink", "flume-sink-lines"),
+        ("provider", "provider"),
     ];
     for (example, name) in names {
         symlink(built().join(example), directory.path().join(name)).unwrap();
@@ -216,4 +217,26 @@ fn sink_processor_of_ones_own_says_which_sink_gets_a_batch() {
     let script = "sink_processor > said; awk '{ sum += $2 } END { print sum }' said; cut -d ' ' -f 1 said | uniq | head -n 2";
     let said = output_of(script, at.path(), &[built()]);
     assert!(said.starts_with("1000\none\n"), "{said}");
+}
+
+#[test]
+fn provider_of_ones_own_gives_the_configuration() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "mkdir conf out
+                  echo 'a1.sources = r1
+                        a1.channels = c1
+                        a1.sinks = k1
+                        a1.sources.r1.type = seq
+                        a1.sources.r1.totalEvents = 3
+                        a1.sources.r1.channels = c1' > conf/10-source.conf
+                  echo 'a1.channels.c1.type = memory
+                        a1.sinks.k1.type = file_roll
+                        a1.sinks.k1.channel = c1
+                        a1.sinks.k1.sink.directory = out' > conf/20-sink.conf
+                  echo 'a1.sources.r1.totalEvents = 5' > conf/30-later-wins.conf
+                  provider a1 conf
+                  cat out/*";
+    assert_eq!(output_of(script, at.path(), &[path.path()]), "0\n1\n2\n3\n4\n");
+    let wrong = bash("mkdir empty; provider a1 empty", at.path(), &[path.path()]);
+    assert!(!wrong.status.success(), "{}", told(&wrong));
 }

@@ -19,6 +19,7 @@ mod net;
 mod over_pipes;
 mod pages;
 mod pipe;
+mod provided;
 mod races;
 mod readme;
 mod regrouped;

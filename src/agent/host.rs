@@ -75,6 +75,9 @@ impl Host {
                 "nothing runs: waiting for a configuration that has something to run",
             );
         }
+        if !nothing {
+            provider.taken();
+        }
         let host = Arc::new(host);
         host.follow(provider)?;
         Ok(host)
@@ -168,6 +171,9 @@ impl Host {
 
     fn load(&self, provider: &mut dyn Provider) -> Result<Changes, String> {
         let result = provider.load().and_then(|texts| self.take(&texts));
+        if result.is_ok() {
+            provider.taken();
+        }
         match &result {
             Ok(changes) if changes.is_empty() => {
                 say::info("agent", "the configuration says the same as before");

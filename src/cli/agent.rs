@@ -1,13 +1,12 @@
 //! `flume agent --name a1 --conf-file flume.conf`: an Apache Flume properties file, unchanged.
 
+use super::configuration::{Configuration, with_two_dashes};
 use super::options::Common;
 use super::{Ended, Tool};
 use crate::agent::control::{self, Control};
 use crate::agent::engine::Options;
 use crate::agent::host::{Host, Settings};
 use crate::agent::monitor::{self, Monitor};
-use crate::agent::provider::files::Files;
-use crate::agent::provider::{Once, Provider};
 use crate::exit::StageError;
 use crate::stop::Stop;
 use crate::value::Seconds;
@@ -40,15 +39,8 @@ struct Agent {
     /// The agent in the file that is to run.
     #[arg(long, short = 'n', value_name = "NAME")]
     name: String,
-    /// The properties file; of several, later ones win.
-    #[arg(long = "conf-file", short = 'f', value_name = "FILE")]
-    conf_file: Vec<PathBuf>,
-    /// Read the configuration once, and do not look whether it changes.
-    #[arg(long)]
-    no_reload_conf: bool,
-    /// How often to look whether the configuration has changed.
-    #[arg(long, short = 'i', value_name = "TIME", default_value = "30")]
-    poll_interval: Seconds,
+    #[command(flatten)]
+    configuration: Configuration,
     /// A setting for the whole agent, as Java's system properties: flume.monitoring.type, javax.net.ssl.keyStore ...
     #[arg(short = 'D', value_name = "KEY=VALUE")]
     define: Vec<String>,
@@ -83,7 +75,7 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    let matches = whole_command().try_get_matches_from(given)?;
+    let matches = whole_command().try_get_matches_from(with_two_dashes(given))?;
     let agent = Agent::from_arg_matches(&matches)?;
     let quiet = matches.get_flag("quiet");
     let word = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
@@ -98,7 +90,7 @@ impl Agent {
         for (key, value) in &system {
             tls::globals::define(key, value);
         }
-        let provider = self.provider()?;
+        let provider = self.configuration.provider(&self.name)?;
         let stop = Stop::new(self.lifecycle_timeout.0).context("the agent cannot start")?;
         let rejected = self.rejected.as_deref().map(super::parts::rejected).transpose()?;
         let options = Options {
@@ -167,19 +159,6 @@ impl Agent {
             None => (word.trim().to_string(), String::new()),
         });
         pairs.collect()
-    }
-
-    fn provider(&self) -> Result<Box<dyn Provider>, StageError> {
-        if self.conf_file.is_empty() {
-            return Err(StageError::Usage(
-                "a configuration is missing: give --conf-file FILE".into(),
-            ));
-        }
-        let files = Files::new(self.conf_file.clone(), self.poll_interval.0);
-        Ok(match self.no_reload_conf {
-            true => Box::new(Once(files)),
-            false => Box::new(files),
-        })
     }
 }
 

@@ -7,6 +7,7 @@ pub mod branches;
 pub mod cat;
 pub mod check;
 pub mod completions;
+pub mod configuration;
 pub mod ctl;
 pub mod help;
 pub mod hints;

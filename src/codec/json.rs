@@ -135,7 +135,7 @@ fn put_escaped(text: &str, out: &mut Vec<u8>) {
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Base64 with padding (RFC 4648, section 4).
-fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let word =

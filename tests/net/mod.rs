@@ -4,7 +4,7 @@
 mod broken;
 #[path = "../../src/tls/testing.rs"]
 #[allow(dead_code)] // The tests of the library use more of it.
-mod certificates;
+pub mod certificates;
 mod several;
 
 use crate::pipe::{Ended, Pipe, Running};

@@ -1,10 +1,11 @@
-# What both launchers need, for whoever sources it: `here`, `cache`, `say`, `need` and `class_path`. FLUME_PEER_VERSION is
-# the version of Flume.
+# What the launchers need, for whoever sources it: `here`, `cache`, `say`, `need` and `class_path`. FLUME_PEER_VERSION is
+# the version of Flume; a launcher of another peer sets `version` before, and has a pom.xml with a property of its name.
 here=$(dirname "$(readlink -f "$0")")
-version=${FLUME_PEER_VERSION:-1.11.0}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/flume-$version
+peer=${here##*/}
+version=${version:-${FLUME_PEER_VERSION:-1.11.0}}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/flume/peers/$peer-$version
 
-say() { printf '%s: %s\n' "tests/peers/flume/${0##*/}" "$*" >&2; }
+say() { printf '%s: %s\n' "tests/peers/$peer/${0##*/}" "$*" >&2; }
 
 need() {
     local program=$1 package=$2
@@ -29,7 +30,7 @@ class_path() {
         # Beside a copy, because Maven leaves things there. Under a name of its own: several may ask at once.
         mkdir -p "$cache/maven"
         cp "$here/$list" "$cache/maven/pom.xml"
-        mvn -B -q -f "$cache/maven/pom.xml" "-Dflume=$version" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
+        mvn -B -q -f "$cache/maven/pom.xml" "-D$peer=$version" dependency:build-classpath -Dmdep.outputFile="$file.$$" >&2 ||
             { say "Maven did not find what $list names; without a network it cannot the first time"; exit 69; }
         mv "$file.$$" "$file"
     fi
