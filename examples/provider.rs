@@ -8,7 +8,6 @@ use flume::agent::engine::Options;
 use flume::agent::host::{Host, Settings};
 use flume::agent::provider::Provider;
 use flume::stop::Stop;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let settings = Settings {
         name,
-        system: BTreeMap::new(),
+        system: Vec::new(),
         strict: true,
     };
     let provider = Directory {

@@ -87,6 +87,40 @@ impl Properties {
     }
 }
 
+/// A line that says this, with what would be read otherwise escaped.
+pub fn line(key: &str, value: &str) -> String {
+    let mut line = String::with_capacity(key.len() + value.len() + 4);
+    for c in key.chars() {
+        escape(c, matches!(c, ' ' | '=' | ':' | '#' | '!'), &mut line);
+    }
+    line.push_str(" = ");
+    let blanks = value.len() - value.trim_start_matches(' ').len();
+    for (at, c) in value.char_indices() {
+        escape(c, at < blanks, &mut line);
+    }
+    line.push('\n');
+    line
+}
+
+fn escape(c: char, is_special: bool, out: &mut String) {
+    match c {
+        '\t' => out.push_str("\\t"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\x0c' => out.push_str("\\f"),
+        '\\' => out.push_str("\\\\"),
+        ' '..='~' if is_special => out.extend(['\\', c]),
+        ' '..='~' => out.push(c),
+        // Java reads ISO-8859-1.
+        c => {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+}
+
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c')
 }
@@ -259,6 +293,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn line_is_read_as_what_it_was_written_from(key in "[^\u{0}]{1,12}", value in ".{0,20}|[ \t=:#!\\\\a]{0,9}") {
+            let text = line(&key, &value);
+            prop_assert!(text.is_ascii());
+            let found = Properties::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(&found.entries()[0].key, &key);
+            prop_assert_eq!(&found.entries()[0].value, &value);
+        }
+
         #[test]
         fn what_is_written_with_escapes_is_read_as_it_was(key in "[^\u{0}]{1,12}", value in ".{0,20}") {
             let escaped = |text: &str| -> String {

@@ -1,6 +1,6 @@
 //! The two ends of a channel as the loops see them: an outlet or a sink to put, an inlet to take.
 
-use super::{Channel, ChannelError, Taken};
+use super::{Channel, ChannelError, Look, Taken};
 use crate::ack::{Outcome, Promise, Refusal};
 use crate::event::Batch;
 use crate::exit::StageError;
@@ -269,8 +269,8 @@ pub struct TakeInlet {
     until_empty: bool,
     name: String,
     opened: Instant,
-    /// Nothing more comes before what was taken is settled, and that was said.
-    pressed: bool,
+    /// What it has seen of the channel: also that nothing more comes before what was taken is settled.
+    look: Look,
     /// After a stop, what is in a channel that ends with this process is taken out first.
     drains: Arc<AtomicBool>,
 }
@@ -288,6 +288,8 @@ impl TakeInlet {
         until_empty: bool,
         stop: &Stop,
     ) -> Self {
+        // Before it listens to the stop: what wakes it after this is not missed.
+        let look = Look::at(&*channel);
         let waker = Arc::downgrade(&channel);
         stop.on_stop(move || {
             if let Some(channel) = waker.upgrade() {
@@ -301,7 +303,7 @@ impl TakeInlet {
             until_empty,
             name: name.to_string(),
             opened: Instant::now(),
-            pressed: false,
+            look,
             drains: Arc::new(AtomicBool::new(true)),
         }
     }
@@ -328,7 +330,7 @@ impl TakeInlet {
             None => deadline,
         };
         self.channel
-            .take_unless_pressed(deadline, &mut self.pressed)
+            .take_unless_pressed(deadline, &mut self.look)
             .map_err(|error| StageError::Temporary(error.to_string()))
     }
 }
@@ -348,17 +350,17 @@ impl Inlet for TakeInlet {
                 true => Some(deadline.map_or(Instant::now(), |deadline| deadline.min(Instant::now()))),
                 false => deadline,
             };
-            let pressed = self.pressed;
+            let pressed = self.look.pressed;
             match self.take(until)? {
                 Taken::Delivery(delivery) => {
-                    self.pressed = false;
+                    self.look.pressed = false;
                     let events = u64::from(delivery.batch.len());
                     self.counters.add(Count::EventTakeAttempt, events);
                     self.counters.add(Count::EventTakeSuccess, events);
                     return Ok(Next::Delivery(delivery));
                 }
                 Taken::Finished => return Ok(Next::End),
-                Taken::Empty if self.pressed != pressed => return Ok(Next::Flush),
+                Taken::Empty if self.look.pressed != pressed => return Ok(Next::Flush),
                 Taken::Empty if wait == Wait::No => return Ok(Next::Idle),
                 Taken::Empty if self.until_empty => {
                     if self.channel.is_drained() {

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Channel, ChannelError, Ends, Fill, Taken};
+use super::{Channel, ChannelError, Ends, Fill, Look, Taken};
 use crate::ack::{Delivery, Refusal, Settle};
 use crate::event::Batch;
 use crate::exit::StageError;
@@ -324,16 +324,19 @@ impl Channel for Memory {
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
-        self.take_unless_pressed(deadline, &mut true)
+        self.take_unless_pressed(deadline, &mut Look::plain(deadline, self.wakes()))
+    }
+
+    fn wakes(&self) -> u64 {
+        self.lock().wakes
     }
 
     fn take_unless_pressed(
         &self,
         deadline: Option<Instant>,
-        pressed: &mut bool,
+        look: &mut Look,
     ) -> Result<Taken, ChannelError> {
         let mut state = self.lock();
-        let wakes = state.wakes;
         loop {
             if let Some(entry) = state.waiting.pop_front() {
                 state.taken += 1;
@@ -352,12 +355,11 @@ impl Channel for Memory {
             if state.finished && state.taken == 0 {
                 return Ok(Taken::Finished);
             }
-            if !*pressed && state.is_pressed() {
-                *pressed = true;
+            if !look.pressed && state.is_pressed() {
+                look.pressed = true;
                 return Ok(Taken::Empty);
             }
-            let woken = state.wakes != wakes || deadline.is_none() && wakes > 0;
-            if woken || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if look.is_woken(state.wakes) || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Taken::Empty);
             }
             state.takers += 1;

@@ -90,6 +90,38 @@ pub enum Taken {
     Finished,
 }
 
+/// What a taker has seen of a channel.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    /// It was told that nothing comes before what it took is settled.
+    pub pressed: bool,
+    /// How often the channel had woken its takers.
+    pub wakes: u64,
+}
+
+impl Look {
+    /// As a taker that begins now.
+    pub fn at(channel: &dyn Channel) -> Look {
+        Look {
+            pressed: false,
+            wakes: channel.wakes(),
+        }
+    }
+
+    /// As [`Channel::take`] has it: never pressed; one that would wait for ever is woken by what woke others before.
+    pub(crate) fn plain(deadline: Option<Instant>, wakes: u64) -> Look {
+        Look {
+            pressed: true,
+            wakes: deadline.map_or(0, |_| wakes),
+        }
+    }
+
+    /// Was it woken since it looked last?
+    pub(crate) fn is_woken(&mut self, wakes: u64) -> bool {
+        std::mem::replace(&mut self.wakes, wakes) != wakes
+    }
+}
+
 /// How full a channel is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fill {
@@ -113,14 +145,19 @@ pub trait Channel: Send + Sync {
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError>;
 
     /// As [`Channel::take`], but not waiting while nothing can come before what was taken is settled, since
-    /// there is no room or nobody will put any more: then `pressed` becomes true, and nothing was found. It
-    /// waits if that was true before.
+    /// there is no room or nobody will put any more: then `look` is pressed, and nothing was found. It waits
+    /// if that was so before. What woke others before `look` was made does not wake this one.
     fn take_unless_pressed(
         &self,
         deadline: Option<Instant>,
-        _pressed: &mut bool,
+        _look: &mut Look,
     ) -> Result<Taken, ChannelError> {
         self.take(deadline)
+    }
+
+    /// How often [`Channel::wake`] was called.
+    fn wakes(&self) -> u64 {
+        0
     }
 
     /// Nobody here will put any more: a take that finds nothing says [`Taken::Finished`] from now on.
@@ -130,8 +167,8 @@ pub trait Channel: Send + Sync {
     /// ends with its process.
     fn finish_take(&self) {}
 
-    /// Let every take that waits come back with [`Taken::Empty`], and from now on every one that would wait
-    /// for ever: it may be on its way already.
+    /// Let every take that waits come back with [`Taken::Empty`], also one that is on its way: a [`Channel::take`] that
+    /// would wait for ever from now on, and [`Channel::take_unless_pressed`] once for each look.
     fn wake(&self);
 
     /// How full it is.

@@ -9,6 +9,7 @@ pub mod check;
 pub mod completions;
 pub mod configuration;
 pub mod ctl;
+pub mod explain;
 pub mod help;
 pub mod hints;
 pub mod list;
@@ -55,6 +56,7 @@ pub const TOOLS: &[Tool] = &[
     run::TOOL,
     agent::TOOL,
     ctl::TOOL,
+    explain::TOOL,
     cat::TOOL,
     replay::TOOL,
     send::TOOL,

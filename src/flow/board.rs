@@ -5,6 +5,9 @@ use crate::link::{Outlet, Unsettled};
 use crate::metrics::{Count, Counters, Kind};
 use std::sync::{Arc, Mutex, Weak};
 
+/// Counters, and the channel whose they are, if they are an open one's.
+pub type Counted = (Arc<Counters>, Option<Arc<dyn Channel>>);
+
 /// What a flow shows while it runs: counters of its components, and the outlet they wait for.
 #[derive(Default, Clone)]
 pub struct Board(Arc<Mutex<Shown>>);
@@ -130,7 +133,7 @@ impl Board {
     }
 
     /// Counters of all components, with the channel where it is one that is open.
-    pub fn components(&self) -> Vec<(Arc<Counters>, Option<Arc<dyn Channel>>)> {
+    pub fn components(&self) -> Vec<Counted> {
         let all = self.all();
         let channels = self.lock().channels.clone();
         let channel_of = |counters: &Arc<Counters>| {

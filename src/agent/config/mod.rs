@@ -25,6 +25,7 @@ mod report;
 mod selector;
 #[cfg(test)]
 mod tests;
+pub mod write;
 mod variables;
 
 pub use deep::look;

@@ -112,7 +112,7 @@ pub fn answer(request: &Request, host: &Arc<Host>) -> Answer {
     })
 }
 
-/// `{"agent":…,"components":[…],"links":[["source r1","channel c1"],…]}`
+/// `{"agent":"a1","components":[{...}],"links":[["source r1","channel c1"],...]}`
 fn graph(host: &Host) -> Value {
     let graph = host.graph();
     let mut links = Vec::new();
@@ -146,7 +146,7 @@ fn graph(host: &Host) -> Value {
     json!({"agent": graph.name, "components": components, "links": links})
 }
 
-/// As Flume's monitor has them: `{"SOURCE.r1":{"EventReceivedCount":"5",…},…}`
+/// As Flume's monitor has them: `{"SOURCE.r1":{"EventReceivedCount":"5",...},...}`
 pub fn counters(all: &[Arc<Counters>]) -> Value {
     let groups = all.iter().map(|counters| {
         let (group, values) = counters.flume();

@@ -370,13 +370,17 @@ impl Channel for FileChannel {
     }
 
     fn take(&self, deadline: Option<Instant>) -> Result<Taken, ChannelError> {
-        self.take_unless_pressed(deadline, &mut true)
+        self.take_unless_pressed(deadline, &mut Look::plain(deadline, self.wakes()))
+    }
+
+    fn wakes(&self) -> u64 {
+        self.inner.wakes.load(Ordering::SeqCst)
     }
 
     fn take_unless_pressed(
         &self,
         deadline: Option<Instant>,
-        pressed: &mut bool,
+        look: &mut Look,
     ) -> Result<Taken, ChannelError> {
         self.check_role(Role::Put, "put")?;
         let inner = &self.inner;
@@ -384,7 +388,6 @@ impl Channel for FileChannel {
             return Ok(Taken::Delivery(part));
         }
         let bell = inner.core.table.put_bell();
-        let wakes = inner.wakes.load(Ordering::SeqCst);
         loop {
             let seen = bell.look();
             let looked = inner.look().or_else(|error| {
@@ -402,13 +405,12 @@ impl Channel for FileChannel {
                 (Looked::Nothing { .. }, true) => return Ok(Taken::Finished),
                 (Looked::Nothing { foreign }, false) => foreign,
             };
-            if !*pressed && inner.is_pressed() {
-                *pressed = true;
+            if !look.pressed && inner.is_pressed() {
+                look.pressed = true;
                 return Ok(Taken::Empty);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let woken = inner.wakes.load(Ordering::SeqCst) != wakes || left.is_none() && wakes > 0;
-            if woken || left.is_some_and(|left| left.is_zero()) {
+            if look.is_woken(self.wakes()) || left.is_some_and(|left| left.is_zero()) {
                 return Ok(Taken::Empty);
             }
             inner.core.check_there()?;

@@ -7,7 +7,7 @@
 
 mod write;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use write::write;
 

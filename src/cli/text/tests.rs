@@ -322,7 +322,8 @@ fn selector(random: &mut Random, source: &str, channels: &[String]) -> Definitio
     selector
 }
 
-fn random_graph(seed: u64) -> Graph {
+/// Any graph of the components that there are.
+pub(crate) fn random_graph(seed: u64) -> Graph {
     crate::say::be_quiet();
     let mut random = Random(seed);
     let random = &mut random;
