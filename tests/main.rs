@@ -17,6 +17,7 @@ mod fan_out;
 mod generated;
 mod net;
 mod over_pipes;
+mod monitor;
 mod pages;
 mod pipe;
 mod provided;

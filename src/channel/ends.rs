@@ -351,7 +351,12 @@ impl Inlet for TakeInlet {
                 false => deadline,
             };
             let pressed = self.look.pressed;
-            match self.take(until)? {
+            let taken = self.take(until)?;
+            if matches!(taken, Taken::Empty) {
+                // An attempt that finds nothing is one, as in Flume.
+                self.counters.add(Count::EventTakeAttempt, 1);
+            }
+            match taken {
                 Taken::Delivery(delivery) => {
                     self.look.pressed = false;
                     let events = u64::from(delivery.batch.len());

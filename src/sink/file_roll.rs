@@ -39,6 +39,7 @@ mod tests;
 use crate::codec::{self, EventSerializer};
 use crate::event::Batch;
 use crate::exit::{StageError, StageResult};
+use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::stage::{Sink, SinkError};
 use crate::value::{Pair, Seconds, Size};
@@ -46,6 +47,7 @@ use names::{Manager, Names};
 use open::OpenFile;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const NAME: &str = "sink file_roll";
@@ -117,6 +119,8 @@ struct Files {
     current: Option<OpenFile>,
     /// A buffer that no file has.
     spare: Vec<u8>,
+    /// Where files are counted, as connections.
+    counters: Option<Arc<Counters>>,
 }
 
 impl FileRoll {
@@ -164,7 +168,14 @@ impl FileRoll {
     fn current(&mut self) -> Result<&mut OpenFile, SinkError> {
         let file = match self.files.current.take() {
             Some(file) => file,
-            None => self.create()?,
+            None => {
+                let created = self.create();
+                self.files.count(match &created {
+                    Ok(_) => Count::ConnectionCreated,
+                    Err(_) => Count::ConnectionFailed,
+                });
+                created?
+            }
         };
         Ok(self.files.current.insert(file))
     }
@@ -252,8 +263,16 @@ impl Files {
     fn complete(&mut self) -> Result<(), SinkError> {
         self.full.iter_mut().try_for_each(OpenFile::rename)?;
         self.full.iter().try_for_each(OpenFile::finish)?;
+        self.full.iter().for_each(|_| self.count(Count::ConnectionClosed));
         self.full.drain(..).for_each(OpenFile::close);
         Ok(())
+    }
+
+    /// As Flume's sink counts its files.
+    fn count(&self, count: Count) {
+        if let Some(counters) = &self.counters {
+            counters.add(count, 1);
+        }
     }
 
     /// Commit and complete all files.
@@ -267,6 +286,10 @@ impl Files {
 impl Sink for FileRoll {
     fn start(&mut self) -> StageResult {
         self.prepare()
+    }
+
+    fn count_in(&mut self, counters: &Arc<Counters>) {
+        self.files.counters = Some(counters.clone());
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {

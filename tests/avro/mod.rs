@@ -4,7 +4,7 @@ mod appenders;
 mod chains;
 mod faults;
 mod peer;
-mod real;
+pub mod real;
 
 use crate::pipe::{Ended, Pipe, Running};
 use flume::event::{Batch, BatchBuilder, Event};

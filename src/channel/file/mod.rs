@@ -85,7 +85,7 @@ use self::rigged::{Bug, planted};
 use self::table::Table;
 use self::take::{Claimed, Looked, Read};
 use self::ticket::Ticket;
-use super::{Channel, ChannelError, Fill, Taken};
+use super::{Channel, ChannelError, Fill, Look, Taken};
 use crate::event::Batch;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -131,6 +131,20 @@ fn take_that_comes_after_a_wake_does_not_wait_for_ever() {
 }
 
 #[test]
+fn taker_that_begins_after_a_wake_is_not_woken_by_it_and_one_that_began_before_is_once() {
+    let channel = channel(&[]);
+    let mut before = Look::at(&*channel);
+    channel.wake();
+    let mut after = Look::at(&*channel);
+    assert!(matches!(channel.take_unless_pressed(None, &mut before), Ok(Taken::Empty)));
+    for look in [&mut before, &mut after] {
+        let until = Instant::now() + std::time::Duration::from_millis(20);
+        assert!(matches!(channel.take_unless_pressed(Some(until), look), Ok(Taken::Empty)));
+        assert!(until <= Instant::now(), "it was woken");
+    }
+}
+
+#[test]
 fn put_that_fails_leaves_nothing_of_it_in_the_channel() {
     let channel = channel(&["--capacity=3", "--transaction-capacity=2", "--keep-alive=0"]);
     channel.put(&[batch(&["a"])]).unwrap();

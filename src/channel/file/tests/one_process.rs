@@ -18,6 +18,25 @@ fn batches_come_in_order_with_positions_and_leave_when_accepted() {
 }
 
 #[test]
+fn oldest_event_is_as_old_as_what_is_not_accepted() {
+    let bench = Bench::new();
+    let channel = bench.open();
+    assert_eq!(channel.oldest(), None);
+    put(&channel, &["a"]);
+    let pause = std::time::Duration::from_millis(30);
+    std::thread::sleep(pause);
+    put(&channel, &["b"]);
+    assert!(channel.oldest().unwrap() >= pause - std::time::Duration::from_millis(2));
+    let first = take(&channel);
+    assert!(channel.oldest().unwrap() >= pause - std::time::Duration::from_millis(2));
+    first.accept();
+    let left = channel.oldest().unwrap();
+    assert!(left < std::time::Duration::from_secs(20), "{left:?}");
+    take(&channel).accept();
+    assert_eq!(channel.oldest(), None);
+}
+
+#[test]
 fn refused_batch_comes_again_in_its_place_with_its_position() {
     let bench = Bench::new();
     let channel = bench.open();

@@ -1,0 +1,278 @@
+//! An agent as those see it who watch it: curl, a real Ganglia, and beside it the real Flume with the same file.
+
+use crate::avro::real;
+use crate::pipe::{Pipe, Running};
+use crate::surroundings::skipped;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const GMOND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/gmond/gmond");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// 1,000 events through memory into nothing, 250 lines through a file channel into files.
+const CONFIGURATION: &str = "a1.sources = numbers lines
+a1.channels = memory disk
+a1.sinks = nothing files
+a1.sources.numbers.type = seq
+a1.sources.numbers.totalEvents = 1000
+a1.sources.numbers.batchSize = 100
+a1.sources.numbers.channels = memory
+a1.channels.memory.type = memory
+a1.channels.memory.capacity = 2000
+a1.sinks.nothing.type = null
+a1.sinks.nothing.channel = memory
+a1.sources.lines.type = exec
+a1.sources.lines.command = seq 250
+a1.sources.lines.channels = disk
+a1.channels.disk.type = file
+a1.channels.disk.checkpointDir = checkpoint
+a1.channels.disk.dataDirs = data
+a1.sinks.files.type = file_roll
+a1.sinks.files.sink.directory = out
+a1.sinks.files.sink.rollInterval = 0
+a1.sinks.files.channel = disk
+";
+
+fn agent(words: &str) -> Running {
+    Pipe::new(&format!(
+        "agent --name a1 --conf-file a1.conf --no-control {words}"
+    ))
+    .file("a1.conf", CONFIGURATION)
+    .patience(Duration::from_secs(120))
+    .start()
+}
+
+/// What curl gets of there, and the status.
+fn curl(url: &str) -> (String, String) {
+    let output = Command::new("curl")
+        .args([
+            "--silent",
+            "--max-time",
+            "20",
+            "--write-out",
+            "\n%{http_code}",
+            url,
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (body.to_string(), status.to_string())
+}
+
+/// Where an agent shows itself.
+fn shown_at(agent: &Running) -> String {
+    let mark = "counters are shown at ";
+    agent.wait_for(0, mark);
+    let said = agent.said(0);
+    let url = said
+        .split_once(mark)
+        .unwrap()
+        .1
+        .split_whitespace()
+        .next()
+        .unwrap();
+    url.trim_end_matches("/metrics").to_string()
+}
+
+fn wait_until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Some(found) => return found,
+            None => assert!(Instant::now() < deadline, "{what}"),
+        }
+        // What another process counts has no event that could be awaited.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+type Groups = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The groups, once everything has arrived.
+fn groups_when_done(url: &str) -> Groups {
+    wait_until("not everything arrives", || {
+        let groups: Groups = serde_json::from_str(&curl(url).0).ok()?;
+        let count = |group: &str| Some(groups.get(group)?.get("EventTakeSuccessCount")?.clone());
+        let is_done = count("CHANNEL.memory")? == "1000" && count("CHANNEL.disk")? == "250";
+        is_done.then_some(groups)
+    })
+}
+
+fn has_curl() -> bool {
+    let has = Command::new("curl").arg("--version").output().is_ok();
+    if !has {
+        skipped("an agent that is watched: curl is missing");
+    }
+    has
+}
+
+#[test]
+fn curl_sees_counters_and_health_of_an_agent() {
+    if !has_curl() {
+        return;
+    }
+    let agent = agent("-Dflume.monitoring.type=http -Dflume.monitoring.port=0");
+    let at = shown_at(&agent);
+    let groups = groups_when_done(&format!("{at}/metrics"));
+    assert_eq!(groups["CHANNEL.disk"]["Open"], "true");
+    assert_eq!(groups["SOURCE.lines"]["EventAcceptedCount"], "250");
+    let (health, status) = curl(&format!("{at}/health/ready"));
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((status.as_str(), &health["status"]), ("200", &Value::from("ok")));
+    let (text, _) = curl(&format!("{at}/metrics?format=prometheus"));
+    let line = "Flume_EventTakeSuccessCount_total{component=\"memory\",type=\"CHANNEL\"} 1000";
+    assert!(text.lines().any(|found| found == line), "{text}");
+    assert_eq!(curl(&format!("{at}/elsewhere")).1, "404");
+    agent.kill(0, Signal::TERM);
+    agent.wait().expect_status([0]);
+}
+
+#[test]
+fn agent_whose_monitor_cannot_start_runs_unwatched() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (words, why) in [
+        (
+            format!("http -Dflume.monitoring.port={port}"),
+            "in use by another listener",
+        ),
+        ("my.Own".into(), "there are http, prometheus and ganglia"),
+    ] {
+        let agent = agent(&format!("-Dflume.monitoring.type={words}"));
+        agent
+            .wait_for(0, "it runs unwatched")
+            .wait_for(0, why)
+            .wait_for(0, "a1 runs");
+        agent.kill(0, Signal::TERM);
+        agent.wait().expect_status([0]);
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[test]
+fn real_ganglia_is_told_in_both_of_its_forms() {
+    let prepared = Command::new(GMOND).arg("--prepare").output().unwrap();
+    if !prepared.status.success() {
+        return skipped(&format!(
+            "a real Ganglia: {}",
+            String::from_utf8_lossy(&prepared.stderr)
+        ));
+    }
+    for form in ["", "-Dflume.monitoring.isGanglia3=true"] {
+        let udp = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let xml = free_port();
+        let gmond = Pipe::foreign(&format!("exec {GMOND} {udp} {xml}")).start();
+        let all = || {
+            let mut text = Vec::new();
+            TcpStream::connect(("127.0.0.1", xml))
+                .ok()?
+                .read_to_end(&mut text)
+                .ok()?;
+            Some(String::from_utf8_lossy(&text).into_owned())
+        };
+        wait_until("gmond does not answer", all);
+        let words = "-Dflume.monitoring.type=ganglia -Dflume.monitoring.pollFrequency=100ms";
+        let agent = agent(&format!(
+            "{words} -Dflume.monitoring.hosts=127.0.0.1:{udp} {form}"
+        ));
+        let metric = "flume.CHANNEL.memory.EventTakeSuccessCount\" VAL=\"1000\" TYPE=\"float\"";
+        wait_until("gmond does not learn what has happened", || {
+            all()?.contains(metric).then_some(())
+        });
+        assert!(
+            all()
+                .unwrap()
+                .contains("flume.SINK.files.Type\" VAL=\"SINK\" TYPE=\"string\"")
+        );
+        agent.kill(0, Signal::TERM);
+        agent.wait().expect_status([0]);
+        gmond.kill(0, Signal::TERM);
+        gmond.wait();
+    }
+}
+
+/// What is counted for the same work in the same way, whatever batches are made of.
+const SAME: &[&str] = &[
+    "AppendAcceptedCount",
+    "AppendReceivedCount",
+    "ChannelCapacity",
+    "ChannelFillPercentage",
+    "ChannelReadFail",
+    "ChannelSize",
+    "ChannelWriteFail",
+    "CheckpointBackupWriteErrorCount",
+    "CheckpointWriteErrorCount",
+    "Closed",
+    "ConnectionClosedCount",
+    "ConnectionCreatedCount",
+    "ConnectionFailedCount",
+    "EventAcceptedCount",
+    "EventDrainAttemptCount",
+    "EventDrainSuccessCount",
+    "EventPutAttemptCount",
+    "EventPutErrorCount",
+    "EventPutSuccessCount",
+    "EventReadFail",
+    "EventTakeErrorCount",
+    "EventTakeSuccessCount",
+    "EventWriteFail",
+    "GenericProcessingFail",
+    "Open",
+    "OpenConnectionCount",
+    "Type",
+    "Unhealthy",
+];
+
+#[test]
+fn real_flume_counts_the_same_under_the_same_names() {
+    if !has_curl() || !real::is_there() {
+        return;
+    }
+    let ours = agent("-Dflume.monitoring.type=http -Dflume.monitoring.port=0");
+    let port = free_port();
+    let theirs = format!(
+        "exec {} --name a1 --conf-file a1.conf -Dflume.monitoring.type=http -Dflume.monitoring.port={port}",
+        real::peer("agent").display()
+    );
+    let theirs = Pipe::foreign(&format!("mkdir out; {theirs}"))
+        .file("a1.conf", CONFIGURATION)
+        .patience(Duration::from_secs(120))
+        .start();
+    let theirs_shown = groups_when_done(&format!("http://127.0.0.1:{port}/metrics"));
+    let ours_shown = groups_when_done(&format!("{}/metrics", shown_at(&ours)));
+    for (group, expected) in &theirs_shown {
+        let found = &ours_shown[group];
+        let names = |group: &BTreeMap<String, String>| group.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(names(found), names(expected), "{group}");
+        let differ = SAME
+            .iter()
+            .filter(|name| found.get(**name) != expected.get(**name));
+        let differ: Vec<_> = differ
+            .map(|name| (name, found.get(*name), expected.get(*name)))
+            .collect();
+        assert!(differ.is_empty(), "{group}: {differ:?}");
+    }
+    assert_eq!(theirs_shown.len(), 5, "{:?}", theirs_shown.keys());
+    for agent in [ours, theirs] {
+        agent.kill(0, Signal::TERM);
+        agent.wait();
+    }
+}
