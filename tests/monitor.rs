@@ -164,7 +164,7 @@ fn free_port() -> u16 {
 }
 
 #[test]
-fn real_ganglia_is_told_in_both_of_its_forms() {
+fn real_ganglia_is_told() {
     let prepared = Command::new(GMOND).arg("--prepare").output().unwrap();
     if !prepared.status.success() {
         return skipped(&format!(
@@ -172,40 +172,101 @@ fn real_ganglia_is_told_in_both_of_its_forms() {
             String::from_utf8_lossy(&prepared.stderr)
         ));
     }
-    for form in ["", "-Dflume.monitoring.isGanglia3=true"] {
-        let udp = UdpSocket::bind("127.0.0.1:0")
+    let udp = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let xml = free_port();
+    let gmond = Pipe::foreign(&format!("exec {GMOND} {udp} {xml}")).start();
+    let all = || {
+        let mut text = Vec::new();
+        TcpStream::connect(("127.0.0.1", xml))
+            .ok()?
+            .read_to_end(&mut text)
+            .ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    };
+    wait_until("gmond does not answer", all);
+    let words = "-Dflume.monitoring.type=ganglia -Dflume.monitoring.pollFrequency=100ms";
+    let agent = agent(&format!("{words} -Dflume.monitoring.hosts=127.0.0.1:{udp}"));
+    let metric = "flume.CHANNEL.memory.EventTakeSuccessCount\" VAL=\"1000\" TYPE=\"float\"";
+    wait_until("gmond does not learn what has happened", || {
+        all()?.contains(metric).then_some(())
+    });
+    assert!(
+        all()
             .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let xml = free_port();
-        let gmond = Pipe::foreign(&format!("exec {GMOND} {udp} {xml}")).start();
-        let all = || {
-            let mut text = Vec::new();
-            TcpStream::connect(("127.0.0.1", xml))
-                .ok()?
-                .read_to_end(&mut text)
-                .ok()?;
-            Some(String::from_utf8_lossy(&text).into_owned())
+            .contains("flume.SINK.files.Type\" VAL=\"SINK\" TYPE=\"string\"")
+    );
+    agent.kill(0, Signal::TERM);
+    agent.wait().expect_status([0]);
+    gmond.kill(0, Signal::TERM);
+    gmond.wait();
+}
+
+/// The packets about one attribute, whose value is this, when they come.
+fn packets(socket: &UdpSocket, name: &str, value: &str) -> BTreeSet<Vec<u8>> {
+    let (deadline, mut found) = (Instant::now() + PATIENCE, BTreeSet::new());
+    let mut packet = [0; 1500];
+    loop {
+        assert!(Instant::now() < deadline, "no packet says that {name} is {value}");
+        let Ok(count) = socket.recv(&mut packet) else {
+            continue;
         };
-        wait_until("gmond does not answer", all);
-        let words = "-Dflume.monitoring.type=ganglia -Dflume.monitoring.pollFrequency=100ms";
-        let agent = agent(&format!(
-            "{words} -Dflume.monitoring.hosts=127.0.0.1:{udp} {form}"
-        ));
-        let metric = "flume.CHANNEL.memory.EventTakeSuccessCount\" VAL=\"1000\" TYPE=\"float\"";
-        wait_until("gmond does not learn what has happened", || {
-            all()?.contains(metric).then_some(())
-        });
-        assert!(
-            all()
-                .unwrap()
-                .contains("flume.SINK.files.Type\" VAL=\"SINK\" TYPE=\"string\"")
+        let packet = packet[..count].to_vec();
+        let text = String::from_utf8_lossy(&packet).into_owned();
+        if !text.contains(name) {
+            continue;
+        }
+        // Of 3.1 the one that describes it comes first.
+        let has_value = text.contains(&format!("\0{value}"));
+        if has_value || packet[..4] == 128u32.to_be_bytes() {
+            found.insert(packet);
+        }
+        if has_value {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn packets_for_ganglia_are_those_of_the_real_flume() {
+    if !real::is_there() {
+        return;
+    }
+    for form in ["", "-Dflume.monitoring.isGanglia3=true"] {
+        let [ours_to, theirs_to] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let words = |socket: &UdpSocket| {
+            socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            let port = socket.local_addr().unwrap().port();
+            format!(
+                "-Dflume.monitoring.type=ganglia -Dflume.monitoring.pollFrequency=1 \
+                 -Dflume.monitoring.hosts=127.0.0.1:{port} {form}"
+            )
+        };
+        let ours = agent(&words(&ours_to));
+        let theirs = real::peer("agent").display().to_string();
+        let theirs = format!(
+            "mkdir out; exec {theirs} --name a1 --conf-file a1.conf {}",
+            words(&theirs_to)
         );
-        agent.kill(0, Signal::TERM);
-        agent.wait().expect_status([0]);
-        gmond.kill(0, Signal::TERM);
-        gmond.wait();
+        let theirs = Pipe::foreign(&theirs)
+            .file("a1.conf", CONFIGURATION)
+            .patience(PATIENCE * 2)
+            .start();
+        for (attribute, value) in [
+            ("CHANNEL.memory.EventTakeSuccessCount", "1000"),
+            ("SINK.files.Type", "SINK"),
+        ] {
+            let name = format!("flume.{attribute}");
+            let expected = packets(&theirs_to, &name, value);
+            assert_eq!(packets(&ours_to, &name, value), expected, "{attribute} {form}");
+        }
+        for agent in [ours, theirs] {
+            agent.kill(0, Signal::TERM);
+            agent.wait();
+        }
     }
 }
 
