@@ -220,8 +220,9 @@ fn packets(socket: &UdpSocket, name: &str, value: &str) -> BTreeSet<Vec<u8>> {
             continue;
         }
         // Of 3.1 the one that describes it comes first.
-        let has_value = text.contains(&format!("\0{value}"));
-        if has_value || packet[..4] == 128u32.to_be_bytes() {
+        let describes = packet[..4] == 128u32.to_be_bytes();
+        let has_value = !describes && text.replace(name, "").contains(value);
+        if has_value || describes {
             found.insert(packet);
         }
         if has_value {
