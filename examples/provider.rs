@@ -8,6 +8,7 @@ use flume::agent::engine::Options;
 use flume::agent::host::{Host, Settings};
 use flume::agent::provider::Provider;
 use flume::stop::Stop;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 

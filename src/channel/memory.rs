@@ -331,11 +331,7 @@ impl Channel for Memory {
         self.lock().wakes
     }
 
-    fn take_unless_pressed(
-        &self,
-        deadline: Option<Instant>,
-        look: &mut Look,
-    ) -> Result<Taken, ChannelError> {
+    fn take_unless_pressed(&self, deadline: Option<Instant>, look: &mut Look) -> Result<Taken, ChannelError> {
         let mut state = self.lock();
         loop {
             if let Some(entry) = state.waiting.pop_front() {

@@ -377,11 +377,7 @@ impl Channel for FileChannel {
         self.inner.wakes.load(Ordering::SeqCst)
     }
 
-    fn take_unless_pressed(
-        &self,
-        deadline: Option<Instant>,
-        look: &mut Look,
-    ) -> Result<Taken, ChannelError> {
+    fn take_unless_pressed(&self, deadline: Option<Instant>, look: &mut Look) -> Result<Taken, ChannelError> {
         self.check_role(Role::Put, "put")?;
         let inner = &self.inner;
         if let Some(part) = self.parts.next() {

@@ -136,10 +136,16 @@ fn taker_that_begins_after_a_wake_is_not_woken_by_it_and_one_that_began_before_i
     let mut before = Look::at(&*channel);
     channel.wake();
     let mut after = Look::at(&*channel);
-    assert!(matches!(channel.take_unless_pressed(None, &mut before), Ok(Taken::Empty)));
+    assert!(matches!(
+        channel.take_unless_pressed(None, &mut before),
+        Ok(Taken::Empty)
+    ));
     for look in [&mut before, &mut after] {
         let until = Instant::now() + std::time::Duration::from_millis(20);
-        assert!(matches!(channel.take_unless_pressed(Some(until), look), Ok(Taken::Empty)));
+        assert!(matches!(
+            channel.take_unless_pressed(Some(until), look),
+            Ok(Taken::Empty)
+        ));
         assert!(until <= Instant::now(), "it was woken");
     }
 }
