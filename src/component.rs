@@ -169,11 +169,19 @@ impl<Made: 'static> Spec<Made> {
     /// in the shell and not Flume's.
     pub fn properties(&self, matches: &ArgMatches) -> BTreeMap<String, String> {
         let raw = (self.args)(Command::new(self.name));
+        let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let given = raw.get_arguments().filter(|arg| is_given(arg.get_id().as_str()));
+        // A default gives way to what was given and does not go with it; written out, it would not.
+        let gives_way: Vec<&str> = given
+            .flat_map(|arg| raw.get_arg_conflicts_with(arg))
+            .map(|arg| arg.get_id().as_str())
+            .collect();
         let mut all = BTreeMap::new();
         for arg in raw.get_arguments() {
             let id = arg.get_id().as_str();
-            if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            if !is_given(id) {
                 let in_shell = self.shell.iter().find(|(own, _)| *own == id);
+                let in_shell = in_shell.filter(|_| !gives_way.contains(&id));
                 all.extend(in_shell.map(|(_, default)| (id.to_string(), default.to_string())));
                 continue;
             }
