@@ -76,7 +76,20 @@ fn avro() -> io::Result<()> {
     write("avro_handshake", "text", TEXT.as_bytes())
 }
 
+/// Properties of agents: two of those that tests have, and two texts with variables of which one overrides the other.
+fn agent_config() -> io::Result<()> {
+    for name in ["guide/fan-out-multiplexing", "bad/group-with-bad-sink"] {
+        let text = fs::read(format!("../tests/agent/{name}.conf"))?;
+        write("agent_config", &name.replace('/', "-"), &text)?;
+    }
+    let text = "a.sources=s\na.channels=c\nn=5\na.sources.s.type=seq\na.sources.s.channels=c\n\
+                a.sources.s.totalEvents=${n}${sys:x:-${env:HOME}}\na.channels.c.type=memory\n\
+                a.configfilters=f\na.configfilters.f.type=env\na.channels.c.capacity=${f['N']}\0n=6\n";
+    write("agent_config", "variables", text.as_bytes())
+}
+
 fn main() -> io::Result<()> {
+    agent_config()?;
     avro()?;
     let mut streams = Vec::new();
     for (name, compression) in [

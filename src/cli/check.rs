@@ -33,7 +33,7 @@ A batch that is larger than the transaction of its channel is split, with a warn
 the sink out.
 
 A property that nobody knows, a key without a value, a repeated key, a component that is not listed, a Boolean that \
-is neither true nor false, an empty mapping: all of it is told; Flume says nothing to most.
+is neither true nor false: all of it is told; Flume says nothing to most.
 
 Two file channels that share a directory: the second is left out; in Flume it fails while it runs.
 

@@ -201,3 +201,38 @@ fn deep_looks_at_ports_directories_and_key_stores() {
     assert!(!told(&output).contains("hunter2"));
     assert!(!directory.path().join("new").exists() && !directory.path().join("nowhere").exists());
 }
+
+/// The store was made by Java; its keys are known to the tests of the reader.
+#[test]
+fn passwords_come_out_of_a_credential_store_and_into_no_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/agent/config/filters/hadoop.jceks"
+    );
+    let text = |key: &str| {
+        format!(
+            "a.sources = s\na.channels = c\na.configfilters = f\n\
+             a.configfilters.f.type = hadoop\na.configfilters.f.credential.provider.path = jceks://file{store}\n\
+             a.channels.c.type = memory\na.sources.s.type = avro\na.sources.s.channels = c\n\
+             a.sources.s.bind = localhost\na.sources.s.port = 4141\n\
+             a.sources.s.keystore-password = ${{f['{key}']}}\na.sources.s.threads = ${{f['{key}']}}\n"
+        )
+    };
+    std::fs::write(directory.path().join("there"), text("storePassword")).unwrap();
+    std::fs::write(directory.path().join("missing"), text("nothing")).unwrap();
+    let output = check(&["--json", "there"], directory.path());
+    let said: Vec<String> = rows(&output).0.iter().map(shown).collect();
+    expect_beginnings(
+        Path::new("there"),
+        &said,
+        &["error 12 source s: threads is something that is not shown"],
+    );
+    assert!(!told(&output).contains("hunter2"), "{}", told(&output));
+    let output = check(&["--json", "missing"], directory.path());
+    let said: Vec<String> = rows(&output).0.iter().map(shown).collect();
+    assert!(
+        said[0].contains("stays as it is") && said[0].contains("has no nothing"),
+        "{said:?}"
+    );
+}

@@ -50,7 +50,7 @@ pub(super) fn assemble(
         maker.sink(listed);
     }
     for listed in groups {
-        group::add(listed, &mut maker.graph, maker.report);
+        group::add(listed, &mut maker.graph, maker.known, maker.report);
     }
     let Maker { mut graph, .. } = maker;
     across::leave_out_unused(&mut graph, report);
@@ -167,7 +167,14 @@ impl Maker<'_> {
         let place = held.get("type").map_or(&listed.place, |of| &of.place).clone();
         let definition = self.component(source::ALL, "source", &component, held, &listed);
         let channels = self.channels(channels.as_ref(), &place, &component);
-        let selector = selector::read(&listed.name, chosen, &channels, &component, self.report);
+        let selector = selector::read(
+            &listed.name,
+            chosen,
+            &channels,
+            &component,
+            self.known,
+            self.report,
+        );
         if let (Some(definition), Some(interceptors), Some(selector), false) =
             (definition, interceptors, selector, channels.is_empty())
         {

@@ -2,48 +2,24 @@
 
 use super::agents::{Held, Listed};
 use super::assemble::take_family;
-use super::fit::settings;
+use super::fit::{Known, Site, fit, settings};
 use super::report::{Report, hint};
-use super::selector::is_type;
-use crate::flow::graph::{Definition, Graph, Group};
+use crate::component::find;
+use crate::flow::graph::{Definition, Graph, Group, Place, Settings};
+use crate::group;
 
-/// Name, Java class behind the package, the sinks that it needs at least and has at most, and the properties
-/// behind `processor.`.
-struct Processor {
-    name: &'static str,
-    class: &'static str,
-    least: usize,
-    most: usize,
-    properties: &'static [&'static str],
+/// Sinks that a group with this processor needs at least, and has at most.
+fn bounds(processor: &str) -> (usize, usize) {
+    match processor {
+        "default" => (1, 1),
+        "load_balance" => (2, usize::MAX),
+        _ => (1, usize::MAX),
+    }
 }
-
-const ALL: &[Processor] = &[
-    Processor {
-        name: "default",
-        class: "sink.DefaultSinkProcessor",
-        least: 1,
-        most: 1,
-        properties: &[],
-    },
-    Processor {
-        name: "failover",
-        class: "sink.FailoverSinkProcessor",
-        least: 1,
-        most: usize::MAX,
-        properties: &["maxpenalty", "priority."],
-    },
-    Processor {
-        name: "load_balance",
-        class: "sink.LoadBalancingSinkProcessor",
-        least: 2,
-        most: usize::MAX,
-        properties: &["selector", "backoff", "selector.maxTimeOut"],
-    },
-];
 
 /// Put a group into the graph. One that cannot be made takes its sinks with it, as in Flume: nobody would run
 /// them.
-pub(super) fn add(listed: Listed, graph: &mut Graph, report: &mut Report) {
+pub(super) fn add(listed: Listed, graph: &mut Graph, known: &mut Known, report: &mut Report) {
     let component = format!("group {}", listed.name);
     let mut held = listed.held;
     let Some(list) = held.remove("sinks") else {
@@ -72,17 +48,21 @@ pub(super) fn add(listed: Listed, graph: &mut Graph, report: &mut Report) {
         };
         report.error(&list.place, &component, what);
     }
-    let processor = match members.is_empty() {
-        true => {
-            report.error(
-                &list.place,
-                &component,
-                "none of its sinks starts, and it is left out",
-            );
-            return;
-        }
-        false => processor(&listed.name, held, written.len(), &members, &list.place, report),
+    if members.is_empty() {
+        report.error(
+            &list.place,
+            &component,
+            "none of its sinks starts, and it is left out",
+        );
+        return;
+    }
+    let of = Members {
+        group: &listed.name,
+        written: written.len(),
+        names: &members,
+        place: &list.place,
     };
+    let processor = processor(&of, held, known, report);
     match processor {
         Some(processor) => {
             tell_other_channels(graph, &members, &component, &list.place, report);
@@ -98,15 +78,23 @@ pub(super) fn add(listed: Listed, graph: &mut Graph, report: &mut Report) {
     }
 }
 
-fn processor(
-    name: &str,
-    mut held: Held,
+/// The sinks of a group.
+struct Members<'a> {
+    group: &'a str,
+    /// So many are written.
     written: usize,
-    members: &[String],
-    list: &crate::flow::graph::Place,
+    /// Those that start.
+    names: &'a [String],
+    place: &'a Place,
+}
+
+fn processor(
+    members: &Members<'_>,
+    mut held: Held,
+    known: &mut Known,
     report: &mut Report,
 ) -> Option<Definition> {
-    let component = format!("group {name}");
+    let component = format!("group {}", members.group);
     let own = take_family(&mut held, "processor.");
     for (key, written) in held {
         let near = hint(&key, ["sinks", "processor.type"]);
@@ -117,106 +105,88 @@ fn processor(
         );
     }
     let mut held = own;
+    let names = members.names.join(", ");
+    let all: Vec<&str> = group::ALL.iter().map(|spec| spec.name).collect();
+    let all = all.join(", ");
     let Some(of) = held.remove("processor.type") else {
-        let what = format!(
-            "processor.type is missing: {} do not run either; there are default, failover, load_balance",
-            members.join(", ")
-        );
-        report.error(list, &component, what);
+        let what = format!("processor.type is missing: {names} do not run either; there are {all}");
+        report.error(members.place, &component, what);
         return None;
     };
-    let Some(found) = ALL.iter().find(|own| is_type(&of.text, own.name, own.class)) else {
-        let near = hint(&of.text, ALL.iter().map(|own| own.name));
+    let Some(spec) = find(group::ALL, &of.text) else {
+        let near = hint(&of.text, group::ALL.iter().map(|spec| spec.name));
         let near = match near.is_empty() {
-            true => "; there are default, failover, load_balance".into(),
+            true => format!("; there are {all}"),
             false => near,
         };
         let what = format!(
-            "processor.type is \"{}\", which is no sink processor{near}; {} do not run either",
-            of.text,
-            members.join(", ")
+            "processor.type is \"{}\", which is no sink processor{near}; {names} do not run either",
+            of.text
         );
         report.error(&of.place, &component, what);
         return None;
     };
-    if !(found.least..=found.most).contains(&written) {
-        let wanted = match found.most {
+    let (least, most) = bounds(spec.name);
+    if !(least..=most).contains(&members.written) {
+        let wanted = match most {
             1 => "exactly one sink",
             _ => "at least two sinks",
         };
-        let what = format!("{} wants {wanted} and has {written}", found.name);
+        let what = format!("{} wants {wanted} and has {}", spec.name, members.written);
         report.error(&of.place, &component, what);
         return None;
     }
-    leave_out_unknown(found, &mut held, &component, report);
-    tell_priorities(found.name, &held, members, &component, report);
+    look_at_priorities(&mut held, members.names, &component, report);
+    let site = Site {
+        component: &component,
+        place: &of.place,
+        prefix: "",
+        also: &["processor.type"],
+        is_lenient: false,
+    };
+    let held = fit(spec, held, &site, known, report)?;
     // Of several one is left: there is nothing to choose.
-    let is_alone = members.len() < found.least;
+    let (r#type, settings) = match members.names.len() < least {
+        true => ("default".into(), Settings::new()),
+        false => (of.text, settings(&held)),
+    };
     Some(Definition {
-        name: name.to_string(),
-        r#type: match is_alone {
-            true => "default".into(),
-            false => of.text,
-        },
-        settings: match is_alone {
-            true => Default::default(),
-            false => settings(&held),
-        },
+        name: members.group.to_string(),
+        r#type,
+        settings,
         place: of.place,
     })
 }
 
-fn leave_out_unknown(of: &Processor, held: &mut Held, component: &str, report: &mut Report) {
-    let is_known = |key: &str| {
-        let own = key.strip_prefix("processor.").unwrap_or(key);
-        let mut properties = of.properties.iter();
-        properties.any(|known| own == *known || known.ends_with('.') && own.starts_with(known))
-    };
-    let unknown: Vec<String> = held.keys().filter(|key| !is_known(key)).cloned().collect();
-    for key in unknown {
-        let Some(written) = held.remove(&key) else {
-            continue;
-        };
-        let names: Vec<String> = of
-            .properties
-            .iter()
-            .map(|known| format!("processor.{known}"))
-            .collect();
-        let near = hint(&key, names.iter().map(String::as_str));
-        let what = format!("{key} is no property of {}{near}", of.name);
-        report.unknown(&written.place, component, what);
-    }
-}
-
-fn tell_priorities(name: &str, held: &Held, members: &[String], component: &str, report: &mut Report) {
-    let mut seen: Vec<(i64, &str)> = Vec::new();
-    for (key, written) in held.iter().filter(|_| name == "failover") {
+/// Priorities that are none count as if they were not there; so do those of sinks that are not in the group,
+/// which the processor itself would refuse.
+fn look_at_priorities(held: &mut Held, members: &[String], component: &str, report: &mut Report) {
+    let mut seen: Vec<(i32, String)> = Vec::new();
+    held.retain(|key, written| {
         let Some(sink) = key.strip_prefix("processor.priority.") else {
-            continue;
+            return true;
         };
         if !members.iter().any(|own| own == sink) {
             let near = hint(sink, members.iter().map(String::as_str));
             let what = format!("{key}: \"{sink}\" is no sink of this group{near}");
             report.warn(&written.place, component, what);
-            continue;
+            return false;
         }
-        match written.text.parse::<i64>() {
-            Err(_) => {
-                let what = format!(
-                    "{key} is \"{}\", which is no number, and counts as if it was missing",
-                    written.text
-                );
-                report.warn(&written.place, component, what);
-            }
-            Ok(priority) => {
-                if let Some((_, other)) = seen.iter().find(|(own, _)| *own == priority) {
-                    let what = format!("{key} is {priority}, and so is that of {other}");
-                    report.warn(&written.place, component, what);
-                }
-                seen.push((priority, sink));
-            }
+        let Ok(priority) = written.text.parse::<i32>() else {
+            let what = format!(
+                "{key} is \"{}\", which is no number, and counts as if it was missing",
+                written.text
+            );
+            report.warn(&written.place, component, what);
+            return false;
+        };
+        if let Some((_, other)) = seen.iter().find(|(own, _)| *own == priority) {
+            let what = format!("{key} is {priority}, and so is that of {other}");
+            report.warn(&written.place, component, what);
         }
-    }
+        seen.push((priority, sink.to_string()));
+        true
+    });
 }
 
 /// A group takes from one channel, that of its first sink.
@@ -224,7 +194,7 @@ fn tell_other_channels(
     graph: &Graph,
     members: &[String],
     component: &str,
-    place: &crate::flow::graph::Place,
+    place: &Place,
     report: &mut Report,
 ) {
     let mut of_members = members.iter().filter_map(|name| graph.sink(name));

@@ -445,13 +445,13 @@ a1.sources.r1.selector.optional.US = c1
         &[
             "W12 source r1: selector.default is missing",
             "E13 source r1: selector.mapping.CZ has \"other\", which is no channel of this source; it has c1",
-            "W14 source r1: selector.mappnig.US is no property of the selector multiplexing",
+            "W14 source r1: selector.mappnig.US is no property of multiplexing; did you mean \"selector.mapping.*\"?",
         ],
     );
     check(
         "a1.sources.r1.selector.type = load_balancing\na1.sources.r1.selector.policy = first",
         "c1 k1",
-        &["E12 source r1: selector.policy is \"first\": there are ROUND_ROBIN, RANDOM"],
+        &["E12 source r1: selector.policy is \"first\": there are round_robin, random"],
     );
 }
 

@@ -2,6 +2,9 @@
 //! comes out of one is a secret: no message shows it.
 
 mod external;
+mod hadoop;
+mod java_object;
+mod jceks;
 
 use super::agents::{Agent, Held, Kind, Listed};
 use super::entries::Written;
@@ -17,12 +20,21 @@ const ALL: &[(&str, &str, &[&str])] = &[
         "configfilter.ExternalProcessConfigFilter",
         &["command", "charset"],
     ),
+    (
+        "hadoop",
+        "configfilter.HadoopCredentialStoreConfigFilter",
+        &[
+            "credential.provider.path",
+            "credstore.java-keystore-provider.password-file",
+        ],
+    ),
 ];
 
 /// Where a value comes from.
 enum Store {
     Environment,
     Program(external::Program),
+    Stores(hadoop::Stores),
     /// One that is wrong itself, or that may not be asked: nobody knows what its values are.
     Closed,
 }
@@ -86,6 +98,7 @@ fn open(listed: Listed, runs_commands: bool, report: &mut Report) -> Option<Stor
     }
     let made = match *name {
         "env" => Ok(Store::Environment),
+        "hadoop" => stores(&held),
         _ => program(&held, runs_commands),
     };
     made.map_err(|what| report.error(&of.place, &component, what))
@@ -100,6 +113,14 @@ fn program(held: &Held, runs_commands: bool) -> Result<Store, String> {
         true => Store::Program(program),
         false => Store::Closed,
     })
+}
+
+fn stores(held: &Held) -> Result<Store, String> {
+    let text = |key| held.get(key).map(|written: &Written| &written.text[..]);
+    let addresses = text("credential.provider.path")
+        .ok_or("credential.provider.path is missing: where the store is, as jceks://file/PATH")?;
+    let password_file = text("credstore.java-keystore-provider.password-file");
+    hadoop::Stores::new(addresses, password_file).map(Store::Stores)
 }
 
 fn there_are() -> String {
@@ -119,6 +140,7 @@ impl Filter {
                 std::env::var(key).map_err(|_| format!("the environment has no {key}, or it is no UTF-8"))
             }
             Store::Program(program) => program.value(key),
+            Store::Stores(stores) => stores.value(key),
         };
         self.known.insert(key.to_string(), value.clone());
         Some(value)
