@@ -193,7 +193,7 @@ fn deep_looks_at_ports_directories_and_key_stores() {
     let port = format!("error 6 source s: nobody can listen on 127.0.0.1, port {port}: ");
     let expected = [
         &*port,
-        "error 13 source t: none.p12: ",
+        "error 13 source t: keystore: none.p12: ",
         "error 16 channel c: checkpointDir is file/cp: file: that is no directory",
         "error 19 sink k: sink.directory is nowhere: ",
     ];
@@ -223,11 +223,12 @@ fn passwords_come_out_of_a_credential_store_and_into_no_message() {
     std::fs::write(directory.path().join("missing"), text("nothing")).unwrap();
     let output = check(&["--json", "there"], directory.path());
     let said: Vec<String> = rows(&output).0.iter().map(shown).collect();
-    expect_beginnings(
-        Path::new("there"),
-        &said,
-        &["error 12 source s: threads is something that is not shown"],
-    );
+    let expected = [
+        "error 1 nothing of agent a starts",
+        "warning 6 channel c: no source puts into it",
+        "error 12 source s: threads is something that is not shown",
+    ];
+    expect_beginnings(Path::new("there"), &said, &expected);
     assert!(!told(&output).contains("hunter2"), "{}", told(&output));
     let output = check(&["--json", "missing"], directory.path());
     let said: Vec<String> = rows(&output).0.iter().map(shown).collect();
