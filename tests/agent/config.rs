@@ -232,8 +232,6 @@ fn passwords_come_out_of_a_credential_store_and_into_no_message() {
     assert!(!told(&output).contains("hunter2"), "{}", told(&output));
     let output = check(&["--json", "missing"], directory.path());
     let said: Vec<String> = rows(&output).0.iter().map(shown).collect();
-    assert!(
-        said[0].contains("stays as it is") && said[0].contains("has no nothing"),
-        "{said:?}"
-    );
+    let is_told = |said: &String| said.contains("stays as it is") && said.contains("has no nothing");
+    assert!(said.iter().any(is_told), "{said:?}");
 }
