@@ -38,9 +38,13 @@ pub fn find(kind: &str, name: &str) -> Option<PathBuf> {
     if name.contains('/') || !KINDS.contains(&kind) {
         return None;
     }
-    let file = format!("flume-{kind}-{name}");
+    on_the_path(&format!("flume-{kind}-{name}"))
+}
+
+/// The executable with this name on the PATH.
+pub fn on_the_path(file: &str) -> Option<PathBuf> {
     search_path()
-        .map(|directory| directory.join(&file))
+        .map(|directory| directory.join(file))
         .find(|path| is_executable(path))
 }
 

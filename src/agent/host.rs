@@ -52,7 +52,7 @@ impl Host {
         stop: &Stop,
     ) -> Result<Arc<Host>, StageError> {
         let texts = provider.load().map_err(StageError::Failed)?;
-        let read = read(&settings, &texts);
+        let read = read(&settings, &*provider, &texts);
         tell(&read.problems);
         if settings.strict && read.has_errors() {
             return Err(StageError::Usage(
@@ -170,7 +170,7 @@ impl Host {
     }
 
     fn load(&self, provider: &mut dyn Provider) -> Result<Changes, String> {
-        let result = provider.load().and_then(|texts| self.take(&texts));
+        let result = provider.load().and_then(|texts| self.take(provider, &texts));
         if result.is_ok() {
             provider.taken();
         }
@@ -184,8 +184,8 @@ impl Host {
         result
     }
 
-    fn take(&self, texts: &[Text]) -> Result<Changes, String> {
-        let read = read(&self.settings, texts);
+    fn take(&self, provider: &dyn Provider, texts: &[Text]) -> Result<Changes, String> {
+        let read = read(&self.settings, provider, texts);
         tell(&read.problems);
         let mut known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let is_new = |problem: &&Problem| problem.is_error() && !known.contains(&sentence(problem));
@@ -205,12 +205,12 @@ impl Host {
     }
 }
 
-fn read(settings: &Settings, texts: &[Text]) -> config::Read {
+fn read(settings: &Settings, provider: &dyn Provider, texts: &[Text]) -> config::Read {
     let wants = Wants {
         name: Some(&settings.name),
         unknown_is_error: settings.strict,
         system: &settings.system,
-        keeps_variables: false,
+        keeps_variables: provider.keeps_variables(),
         runs_commands: true,
     };
     config::read(texts, &wants)

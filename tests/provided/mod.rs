@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use server::Server;
 use std::path::Path;
 
-/// An agent with these sources, each of its own number, so that it is seen which one runs.
+/// An agent with these sources, which come to their ends at once.
 fn agent_of(sources: &[&str]) -> String {
     let mut text = format!(
         "a1.sources = {}\na1.channels = c1\na1.sinks = k1\na1.channels.c1.type = memory\n\
@@ -19,7 +19,7 @@ fn agent_of(sources: &[&str]) -> String {
     );
     for name in sources {
         text += &format!(
-            "a1.sources.{name}.type = seq\na1.sources.{name}.totalEvents = 10\n\
+            "a1.sources.{name}.type = seq\na1.sources.{name}.totalEvents = 0\n\
              a1.sources.{name}.channels = c1\n"
         );
     }
@@ -174,7 +174,11 @@ fn what_ran_last_is_kept_with_its_references_and_starts_when_the_real_one_is_awa
         + "a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = static\n\
                 a1.sources.r1.interceptors.i1.key = k\na1.sources.r1.interceptors.i1.value = ${env:KEPT_SECRET}\n";
     std::fs::write(at.join("a.conf"), &text).unwrap();
-    std::fs::write(at.join("more.conf"), "a1.sources.r1.totalEvents = 20\n").unwrap();
+    std::fs::write(
+        at.join("more.conf"),
+        "a1.sinks.k1.batchSize = 7\na1.channels.c1.type = MEMORY\n",
+    )
+    .unwrap();
     let start = |words: &str| {
         let words = format!("agent --name a1 --no-control -f a.conf -f more.conf -b . {words}");
         let pipe = Pipe::new(&words).dir(at).env("KEPT_SECRET", "in clear");
@@ -189,7 +193,7 @@ fn what_ran_last_is_kept_with_its_references_and_starts_when_the_real_one_is_awa
         "{kept}"
     );
     assert!(
-        kept.contains("totalEvents = 20") && !kept.contains("totalEvents = 10"),
+        kept.contains("batchSize = 7") && kept.contains("c1.type = MEMORY") && !kept.contains("memory"),
         "{kept}"
     );
     std::fs::remove_file(at.join("a.conf")).unwrap();

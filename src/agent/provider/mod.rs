@@ -29,6 +29,11 @@ pub trait Provider: Send {
 
     /// What was loaded last is sound, and runs now.
     fn taken(&mut self) {}
+
+    /// `${...}` in its texts stays as it is, but for references to filters.
+    fn keeps_variables(&self) -> bool {
+        false
+    }
 }
 
 impl<P: Provider + ?Sized> Provider for Box<P> {
@@ -46,6 +51,10 @@ impl<P: Provider + ?Sized> Provider for Box<P> {
 
     fn taken(&mut self) {
         (**self).taken();
+    }
+
+    fn keeps_variables(&self) -> bool {
+        (**self).keeps_variables()
     }
 }
 
@@ -67,6 +76,10 @@ impl<P: Provider> Provider for Once<P> {
 
     fn taken(&mut self) {
         self.0.taken();
+    }
+
+    fn keeps_variables(&self) -> bool {
+        self.0.keeps_variables()
     }
 }
 

@@ -38,7 +38,9 @@ impl Program {
             Some((name, argument)) => (name, Some(argument.to_string())),
             None => (word, None),
         };
-        let path = external::find("config", name).ok_or_else(|| unknown(name))?;
+        let file = Some(format!("flume-config-{name}")).filter(|_| !name.contains('/'));
+        let path = file.and_then(|file| external::on_the_path(&file));
+        let path = path.ok_or_else(|| unknown(name))?;
         let mut arguments = vec![agent.to_string()];
         arguments.extend(argument);
         Ok(Program {

@@ -214,6 +214,11 @@ impl Provider for ZooKeeper {
         }
     }
 
+    /// As in Flume.
+    fn keeps_variables(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("{} in ZooKeeper at {}", self.path, self.cluster)
     }
