@@ -12,9 +12,15 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let flume = Path::new(env!("CARGO_BIN_EXE_flume"));
         let directory = flume.parent().unwrap().join("examples");
-        if !["embedded", "provider", "selector", "sink_processor"]
-            .iter()
-            .all(|name| directory.join(name).exists())
+        if ![
+            "embedded",
+            "embedded_agent",
+            "provider",
+            "selector",
+            "sink_processor",
+        ]
+        .iter()
+        .all(|name| directory.join(name).exists())
         {
             let built = Command::new(env!("CARGO"))
                 .args(["build", "--examples"])
@@ -239,4 +245,21 @@ fn provider_of_ones_own_gives_the_configuration() {
     assert_eq!(output_of(script, at.path(), &[path.path()]), "0\n1\n2\n3\n4\n");
     let wrong = bash("mkdir empty; provider a1 empty", at.path(), &[path.path()]);
     assert!(!wrong.status.success(), "{}", told(&wrong));
+}
+
+#[test]
+fn embedded_agent_delivers_and_goes_on_with_the_next_when_one_is_away() {
+    let at = tempfile::tempdir().unwrap();
+    let script = "mkdir out
+                  flume run 'source avro --port 0 | sink file_roll --directory out --serializer header_and_text' 2> log &
+                  until grep -q 'listening on' log; do sleep 0.05; done
+                  port=$(sed -n 's/.*listening on tcp:127.0.0.1:\\([0-9]*\\).*/\\1/p' log)
+                  seq 100 | embedded_agent 127.0.0.1:1 127.0.0.1:$port
+                  kill $!; wait $!
+                  cat out/* | tail -n 1
+                  cat out/* | wc -l";
+    assert_eq!(
+        output_of(script, at.path(), &[built()]),
+        "{program=example} 100\n100\n"
+    );
 }

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod provider;
+pub mod embedded;
 pub mod engine;
 pub mod host;
 pub mod monitor;

@@ -17,7 +17,7 @@ type Channels = Vec<(String, Opened)>;
 /// Make the unit's component and run it until it ends, fails or is stopped.
 pub(super) fn run(unit: &Arc<Unit>, channels: Channels, links: Links) -> StageResult {
     let mut segment = match &unit.work {
-        Work::Source(source) => from_source(source, channels)?,
+        Work::Source(source) => from_source(unit, source, channels)?,
         Work::Sink(sink) => to_sink(sink, channels)?,
         Work::Group(group, members) => to_group(group, members, channels, &links)?,
     };
@@ -30,10 +30,14 @@ pub(super) fn run(unit: &Arc<Unit>, channels: Channels, links: Links) -> StageRe
     segment.join(&links)
 }
 
-fn from_source(source: &graph::Source, mut channels: Channels) -> Result<Segment, StageError> {
+fn from_source(unit: &Unit, source: &graph::Source, mut channels: Channels) -> Result<Segment, StageError> {
     let definition = &source.definition;
     let name = definition.name.clone();
-    let head = Head::Source(name.clone(), make::source(definition)?);
+    let made = match unit.options().own_sources.get(&name) {
+        Some(make) => make(),
+        None => make::source(definition)?,
+    };
+    let head = Head::Source(name.clone(), made);
     let chain = make::interceptors(&source.interceptors)?;
     let tail = match (make::selector(&source.selector)?, channels.len()) {
         (_, 0) => return Err(no_channel()),

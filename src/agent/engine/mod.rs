@@ -24,7 +24,7 @@ use crate::flow::graph::Graph;
 use crate::flow::segment::SharedRejected;
 use crate::metrics::Kind;
 use crate::say;
-use crate::stage::Rejected;
+use crate::stage::{Rejected, Source};
 use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -40,7 +40,12 @@ pub struct Options {
     pub stalled_after: Duration,
     /// Where events go that can never be taken.
     pub rejected: Option<SharedRejects>,
+    /// Sources of the program that runs the engine, by name: in the place of what the graph says there.
+    pub own_sources: BTreeMap<String, OwnSource>,
 }
+
+/// Makes a source; asked again when it has failed.
+pub type OwnSource = Arc<dyn Fn() -> Source + Send + Sync>;
 
 /// One place for what no component can take.
 pub type SharedRejects = Arc<Mutex<Box<dyn Rejected>>>;
@@ -52,6 +57,7 @@ impl Default for Options {
             retry: Duration::from_secs(3),
             stalled_after: Duration::from_secs(60),
             rejected: None,
+            own_sources: BTreeMap::new(),
         }
     }
 }
