@@ -1,6 +1,7 @@
 //! `flume agent --name a1 --conf-file flume.conf`: an Apache Flume properties file, unchanged.
 
 use super::configuration::{Configuration, with_two_dashes};
+use super::flume_ng::{is_of_java, logger_level, tell_ignored};
 use super::options::Common;
 use super::{Ended, Tool};
 use crate::agent::control::{self, Control};
@@ -12,6 +13,7 @@ use crate::stop::Stop;
 use crate::value::Seconds;
 use crate::{say, tls};
 use anyhow::Context;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -75,12 +77,20 @@ fn whole_command() -> clap::Command {
 }
 
 fn run(given: &[String]) -> Ended {
-    let matches = whole_command().try_get_matches_from(with_two_dashes(given))?;
+    // What only a Java machine could follow is taken as Flume's launcher takes it.
+    let (ignored, given): (Vec<_>, Vec<_>) = given.iter().cloned().partition(|word| is_of_java(word));
+    let matches = whole_command().try_get_matches_from(with_two_dashes(&given))?;
     let agent = Agent::from_arg_matches(&matches)?;
     let quiet = matches.get_flag("quiet");
     let word = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
-    let level = if quiet { "error".into() } else { word("log_level") };
+    let is_given = matches.value_source("log_level") == Some(ValueSource::CommandLine);
+    let level = match logger_level(&agent.define) {
+        _ if quiet => "error".into(),
+        Some(level) if !is_given => level.into(),
+        _ => word("log_level"),
+    };
     say::configure(&level, word("log_format") == "json").map_err(StageError::Usage)?;
+    tell_ignored("agent", &ignored);
     agent.run()
 }
 

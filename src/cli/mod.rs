@@ -10,6 +10,7 @@ pub mod completions;
 pub mod configuration;
 pub mod ctl;
 pub mod explain;
+pub mod flume_ng;
 pub mod help;
 pub mod hints;
 pub mod list;
@@ -65,6 +66,7 @@ pub const TOOLS: &[Tool] = &[
     help::TOOL,
     completions::TOOL,
     version::TOOL,
+    flume_ng::TOOL,
 ];
 
 /// How a command ends: well, or with an error whose chain says what was wrong. What the error is made of gives

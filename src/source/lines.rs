@@ -61,9 +61,10 @@ pub enum Format {
 }
 
 /// What ends a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LineEnd {
     /// LF alone; a CR belongs to the line.
+    #[default]
     Lf,
     /// LF, CR, or both together, as Java's line reader has it.
     Any,

@@ -28,6 +28,8 @@ pub struct Stdin {
     long: LongLines,
     #[command(flatten)]
     batches: Batches,
+    #[arg(skip)]
+    end: LineEnd,
     /// Files to read one after the other in the place of standard input.
     #[arg(skip)]
     files: Option<VecDeque<PathBuf>>,
@@ -53,15 +55,22 @@ impl Stdin {
             format,
             long,
             batches,
+            end: LineEnd::default(),
             files: files.map(VecDeque::from),
             input: None,
         }
     }
 
+    /// What ends a line.
+    pub fn with_line_end(mut self, end: LineEnd) -> Self {
+        self.end = end;
+        self
+    }
+
     fn reader(&self, input: &str, to: &ChannelProcessor) -> Reading {
         let cutting = Cutting {
             format: self.format,
-            end: LineEnd::Lf,
+            end: self.end,
             long: self.long.clone(),
         };
         Reading::new(&self.batches, &cutting, input, to)

@@ -20,7 +20,7 @@ const OK: Answer = Answer::Status(Status::Ok);
 const FAILED: Answer = Answer::Status(Status::Failed);
 
 /// Where the source that a stage runs listens, once it says so.
-fn port(running: &Running, stage: usize) -> u16 {
+pub fn port(running: &Running, stage: usize) -> u16 {
     let mark = "listening on tcp:127.0.0.1:";
     running.wait_for(stage, mark);
     let said = running.said(stage);
@@ -30,7 +30,7 @@ fn port(running: &Running, stage: usize) -> u16 {
 }
 
 /// Lines of all files of a `sink file_roll --directory out`, sorted.
-fn lines_of(ended: &Ended) -> Vec<String> {
+pub fn lines_of(ended: &Ended) -> Vec<String> {
     lines_in(&ended.path("out"))
 }
 
@@ -60,7 +60,7 @@ fn ledger(path: &Path) -> Vec<String> {
 }
 
 /// A source with these words more, a channel on the disk, and files.
-fn collector(words: &str) -> Pipe {
+pub fn collector(words: &str) -> Pipe {
     Pipe::new(&format!("source avro --port 0 --summary json {words}"))
         .then("channel file spool")
         .then("sink file_roll --directory out")

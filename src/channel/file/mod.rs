@@ -72,6 +72,7 @@ mod tests;
 pub use browse::browse;
 pub use config::{Config, Role, Sync};
 pub use place::looks_like_channel;
+pub use tools::check::{Checked, Finding, Mend, check};
 pub use tools::status::{Attached, Status, status};
 
 use self::clerk::Clerk;

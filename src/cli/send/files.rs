@@ -34,6 +34,7 @@ pub(super) struct Files {
     long: LongLines,
     batches: Batches,
     basename_header: Option<String>,
+    end: LineEnd,
     open: Option<Open>,
     /// Read to their ends and not accepted yet.
     waiting: VecDeque<Open>,
@@ -95,12 +96,19 @@ impl Files {
             filling: Filling::new(&batches),
             batches,
             basename_header: None,
+            end: LineEnd::default(),
             open: None,
             waiting: VecDeque::new(),
             inside: Vec::new(),
             accepted: Arc::default(),
             unaccepted: 0,
         }
+    }
+
+    /// What ends a line.
+    pub fn with_line_end(mut self, end: LineEnd) -> Files {
+        self.end = end;
+        self
     }
 
     /// Put the names of whole files into this header.
@@ -150,7 +158,7 @@ impl Files {
             };
             let cutting = Cutting {
                 format,
-                end: LineEnd::Lf,
+                end: self.end,
                 long: self.long.clone(),
             };
             let name = path.display().to_string();

@@ -15,7 +15,7 @@ use crate::client::Book;
 use crate::exit::StageError;
 use crate::flow::{Flow, Part};
 use crate::source::batches::Batches;
-use crate::source::lines::{Format, LongLines};
+use crate::source::lines::{Format, LineEnd, LongLines};
 use crate::source::stdin::Stdin;
 use crate::stage::Source;
 use crate::stop::Stop;
@@ -83,6 +83,9 @@ struct Send {
     /// events, bytes. Events are counted from 1 in the order of sending.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+    /// What ends a line: LF alone (a CR belongs to the line), or LF, CR and both, as Java's reader has it.
+    #[arg(long, value_name = "END", default_value = "lf")]
+    line_end: LineEnd,
     #[command(flatten)]
     long: LongLines,
     #[command(flatten)]
@@ -165,7 +168,8 @@ impl Send {
                 Some(to) => Finished::MovedTo(to),
                 None => Finished::Renamed(self.file_suffix),
             };
-            let source = Files::of_directory(directory, finished, format, self.long, self.batches);
+            let source = Files::of_directory(directory, finished, format, self.long, self.batches)
+                .with_line_end(self.line_end);
             return Ok(Some(Source::Polled(Box::new(
                 source.named_in(self.basename_header),
             ))));
@@ -173,7 +177,8 @@ impl Send {
         Ok(match (self.format.as_str(), format) {
             (_, Some(format)) => {
                 let files = (!files.is_empty()).then_some(files);
-                let source = Stdin::reading(format, self.long, self.batches, files);
+                let source =
+                    Stdin::reading(format, self.long, self.batches, files).with_line_end(self.line_end);
                 Some(Source::Polled(Box::new(source)))
             }
             ("file", _) => {
