@@ -37,6 +37,9 @@ _flume() {
             flume,explain)
                 cmd="flume__subcmd__explain"
                 ;;
+            flume,flume-ng)
+                cmd="flume__subcmd__flume__subcmd__ng"
+                ;;
             flume,group)
                 cmd="flume__subcmd__group"
                 ;;
@@ -99,6 +102,27 @@ _flume() {
                 ;;
             flume__subcmd__ctl,stop)
                 cmd="flume__subcmd__ctl__subcmd__stop"
+                ;;
+            flume__subcmd__flume__subcmd__ng,agent)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__agent"
+                ;;
+            flume__subcmd__flume__subcmd__ng,avro-client)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__avro__subcmd__client"
+                ;;
+            flume__subcmd__flume__subcmd__ng,help)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__help"
+                ;;
+            flume__subcmd__flume__subcmd__ng,node)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__agent"
+                ;;
+            flume__subcmd__flume__subcmd__ng,tool)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__tool"
+                ;;
+            flume__subcmd__flume__subcmd__ng,version)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__version"
+                ;;
+            flume__subcmd__flume__subcmd__ng__subcmd__tool,fcintegritytool)
+                cmd="flume__subcmd__flume__subcmd__ng__subcmd__tool__subcmd__fcintegritytool"
                 ;;
             flume__subcmd__group,default)
                 cmd="flume__subcmd__group__subcmd__default"
@@ -191,7 +215,7 @@ _flume() {
 
     case "${cmd}" in
         flume)
-            opts="-h --help source intercept select channel group sink run agent ctl explain cat replay send check completions version help list"
+            opts="-h --help source intercept select channel group sink run agent ctl explain cat replay send check completions version flume-ng help list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -994,6 +1018,236 @@ _flume() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        flume__subcmd__flume__subcmd__ng)
+            opts="-h --help agent node avro-client tool version help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__agent)
+            opts="-c -C -d -D -h --conf --classpath --plugins-path --dryrun --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --classpath)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plugins-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__avro__subcmd__client)
+            opts="-P -H -p -F -R -c -C -d -D -h --rpcProps --host --port --filename --dirname --headerFile --conf --classpath --plugins-path --dryrun --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rpcProps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -P)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dirname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --headerFile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -R)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --classpath)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plugins-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__help)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__tool)
+            opts="-h --help fcintegritytool"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__tool__subcmd__fcintegritytool)
+            opts="-l -e -c -C -d -D -h --dataDirs --eventValidator --conf --classpath --plugins-path --dryrun --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dataDirs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --eventValidator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --classpath)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plugins-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__flume__subcmd__ng__subcmd__version)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         flume__subcmd__group)
             opts="-h --help default failover load_balance"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1143,7 +1397,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__help)
-            opts="-h --help agent avro batch cat channel check completions ctl default exec exit-status explain failover file file_roll group help host intercept list load_balance load_balancing logger memory multiplexing netcat null pipe regex regex_extractor regex_filter remove_header replay replicating run search_replace select send seq sink source static stdin stream stream-format timestamp uuid version"
+            opts="-h --help agent avro batch cat channel check completions ctl default exec exit-status explain failover file file_roll flume-ng group help host intercept list load_balance load_balancing logger memory multiplexing netcat null pipe regex regex_extractor regex_filter remove_header replay replicating run search_replace select send seq sink source static stdin stream stream-format timestamp uuid version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2277,7 +2531,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__send)
-            opts="-P -H -p -F -R -q -h --rpcProps --host --port --group --groups-file --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-P -H -p -F -R -q -h --rpcProps --host --port --group --groups-file --client-type --host-selector --backoff --max-backoff --max-attempts --retry-for --connect-timeout --request-timeout --unordered --max-unaccepted --max-unaccepted-bytes --compression-type --compression --keep-alive --token-file --truststore --truststore-password --truststore-type --trust-all-certs --tls-ca --tls-cert --tls-key --tls-name --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --compression-level --format --filename --dirname --file-suffix --move-to --header --headerFile --basename-header --ledger --line-end --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2457,6 +2711,10 @@ _flume() {
                     ;;
                 --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --line-end)
+                    COMPREPLY=($(compgen -W "lf any" -- "${cur}"))
                     return 0
                     ;;
                 --max-line-length)
