@@ -166,6 +166,19 @@ fn stop_delivers_what_a_channel_in_memory_holds() {
 }
 
 #[test]
+fn stop_right_after_the_start_delivers_too() {
+    for _ in 0..30 {
+        let graph = graph(
+            vec![source("r1", "seq", &[("totalEvents", "9")], &["c1"])],
+            vec![memory("c1", "100")],
+            vec![sink("k1", "null", &[], "c1")],
+        );
+        let engine = Engine::start(graph, options()).unwrap();
+        assert!(engine.stop(), "events are lost");
+    }
+}
+
+#[test]
 fn component_that_does_not_stop_in_time_is_left_and_the_others_stop() {
     let graph = graph(
         vec![source("r1", "seq", &[("totalEvents", "5")], &["c1"])],

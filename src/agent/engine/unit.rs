@@ -227,9 +227,7 @@ impl Unit {
             }
             self.set(State::Retrying);
             let pause = self.pause();
-            if pause.sleep(self.options.retry) && !self.lock().is_wanted {
-                break;
-            }
+            pause.sleep(self.options.retry);
         }
         let mut inner = self.lock();
         inner.is_alive = false;
@@ -242,10 +240,21 @@ impl Unit {
         self.changed.notify_all();
     }
 
-    /// A stop for the next life, if one is wanted.
+    /// A stop for the next life, if one is wanted, or has to be for what would be lost otherwise.
     fn next_life(&self) -> Option<Stop> {
         let stop = self.pause();
-        self.lock().is_wanted.then_some(stop)
+        let is_wanted = self.lock().is_wanted;
+        (is_wanted || self.has_rest()).then_some(stop)
+    }
+
+    /// It takes from a channel that ends with this process and holds something.
+    fn has_rest(&self) -> bool {
+        let is_taker = !matches!(self.work, Work::Source(_));
+        let holds = |slot: &Arc<Slot>| {
+            slot.get()
+                .is_some_and(|(channel, _)| !channel.is_durable() && channel.fill().events > 0)
+        };
+        is_taker && self.drains.load(Ordering::SeqCst) && self.slots.iter().any(holds)
     }
 
     /// A stop that whoever asks for one reaches.

@@ -187,6 +187,27 @@ fn secret_is_a_place_or_not_printed() {
     assert!(!write(&graph).contains("changeit"));
 }
 
+#[test]
+fn value_that_looks_like_a_name_takes_no_name() {
+    let text = "source exec 'echo @c1 @r1' | intercept static --value a@i1 | channel memory | sink null";
+    let written = write(&graph(&write(&graph("source seq | channel memory | sink null"))));
+    assert_eq!(written, "source seq | channel memory | sink null");
+    let mut first = graph(text);
+    first.sources[0].definition.name = "r1".into();
+    first.sources[0].selector.name = "r1".into();
+    first.sources[0].interceptors[0].name = "i1".into();
+    first.sources[0].channels = vec!["c1".into()];
+    first.channels[0].name = "c1".into();
+    first.sinks[0].channel = "c1".into();
+    let again = graph(&write(&first));
+    assert!(
+        again.sources[0].says_the_same(&first.sources[0]),
+        "{}",
+        write(&first)
+    );
+    assert_eq!(again.channels[0].name, "c1");
+}
+
 /// SplitMix64.
 struct Random(u64);
 

@@ -170,7 +170,7 @@ fn settings(kind: &str, definition: &Definition) -> Vec<String> {
     let given = definition.properties();
     let Some(component) = parts::find(kind, &definition.r#type) else {
         let flags = given.iter().map(|(key, value)| format!("--{key}={value}"));
-        return flags.map(|flag| quoted(&flag)).collect();
+        return flags.map(|flag| valued(&flag)).collect();
     };
     let known = component.settings();
     let mut words = Vec::new();
@@ -189,7 +189,7 @@ fn settings(kind: &str, definition: &Definition) -> Vec<String> {
             let is_own = known.iter().any(|other| other.property == *key);
             if let (Some(name), false) = (key.strip_prefix(family), is_own) {
                 let flag = setting.flag.clone().unwrap_or_else(|| flag_of(property));
-                words.extend([format!("--{flag}"), quoted(&format!("{name}={value}"))]);
+                words.extend([format!("--{flag}"), valued(&format!("{name}={value}"))]);
             }
         }
     }
@@ -198,7 +198,7 @@ fn settings(kind: &str, definition: &Definition) -> Vec<String> {
             words.extend(
                 given
                     .get(*property)
-                    .map(|value| format!("--{flag}={}", quoted(value))),
+                    .map(|value| format!("--{flag}={}", valued(value))),
             );
         }
     }
@@ -220,8 +220,8 @@ fn one(setting: &Setting, value: &str) -> Vec<String> {
         },
         Some("true|false") => vec![format!("--{flag}={}", flume_bool(own))],
         _ if own.is_empty() || own.starts_with('-') => vec![format!("--{flag}={}", quoted_behind(own))],
-        _ if setting.flag.is_none() => vec![quoted(own)],
-        _ => vec![format!("--{flag}"), quoted(own)],
+        _ if setting.flag.is_none() => vec![valued(own)],
+        _ => vec![format!("--{flag}"), valued(own)],
     }
 }
 
@@ -229,6 +229,11 @@ fn one(setting: &Setting, value: &str) -> Vec<String> {
 fn quoted_behind(value: &str) -> String {
     match value {
         "" => String::new(),
-        value => quoted(value),
+        value => valued(value),
     }
+}
+
+/// A value as a word. What looks like a name in it is none: the reader gives no name that is said anywhere.
+fn valued(value: &str) -> String {
+    quoted(value).replace('@', "@''")
 }
