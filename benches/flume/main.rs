@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+mod agent;
 mod avro;
 mod backlog;
 mod beside;
@@ -41,6 +42,7 @@ const SUBJECTS: &[Subject] = &[
     ("lines", lines::measure),
     ("channel", channel::measure),
     ("flume", beside::measure),
+    ("agent", agent::measure),
     ("avro", avro::measure),
     ("net", net::measure),
     ("backlog", backlog::measure),

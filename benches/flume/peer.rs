@@ -47,6 +47,11 @@ impl Peer {
         Ok(Peer { launcher })
     }
 
+    /// What starts it.
+    pub fn launcher(&self) -> &Path {
+        &self.launcher
+    }
+
     /// Start an agent: properties of its source `s` and sink `k` (none without), and a file channel below `directory`.
     pub fn start(&self, directory: &Path, source: &[&str], sink: &[&str]) -> anyhow::Result<Agent> {
         self.start_with(directory, &configuration(directory, source, sink))
