@@ -235,10 +235,57 @@ fn starts(bench: &Run) -> anyhow::Result<()> {
         resident.push(self::resident(agent.0.id() as i32)?);
     }
     let (millis, resident) = (median(millis), median(resident));
+    let many = many(bench)?;
     let rows = [
         Row::new("from exec until source netcat listens", format!("{millis:.1} ms"))
             .at_most(millis, 20.0, "ms"),
         Row::new("resident, idle", format!("{resident:.1} MiB")).at_most(resident, 24.0, "MiB"),
+        Row::new("501 components: until all listen", format!("{many:.0} ms")).at_most(many, 500.0, "ms"),
     ];
     table::print("Start of an agent: netcat, memory, null; median of 20", &rows)
+}
+
+/// Sources of netcat, each with a channel and a sink, in one file.
+const MANY: usize = 167;
+
+/// Milliseconds until all of many sources listen.
+fn many(bench: &Run) -> anyhow::Result<f64> {
+    let directory = bench.directory()?;
+    let held = (0..MANY).map(|_| TcpListener::bind("127.0.0.1:0"));
+    let held: Vec<_> = held.collect::<Result<_, _>>()?;
+    let ports = held
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()));
+    let ports: Vec<u16> = ports.collect::<Result<_, _>>()?;
+    drop(held);
+    let names = |letter: &str| -> String {
+        let names = (0..MANY).map(|number| format!("{letter}{number} "));
+        names.collect()
+    };
+    let mut text = format!(
+        "a1.sources = {}\na1.channels = {}\na1.sinks = {}\n",
+        names("r"),
+        names("c"),
+        names("k")
+    );
+    for (number, port) in ports.iter().enumerate() {
+        text.push_str(&format!(
+            "a1.sources.r{number}.type = netcat\na1.sources.r{number}.bind = 127.0.0.1\na1.sources.r{number}.port = {port}\n\
+             a1.sources.r{number}.channels = c{number}\na1.channels.c{number}.type = memory\n\
+             a1.sinks.k{number}.type = null\na1.sinks.k{number}.channel = c{number}\n"
+        ));
+    }
+    let file = directory.path().join("many.conf");
+    std::fs::write(&file, text)?;
+    let agent = bench.flume("agent --no-control --quiet --name a1 --conf-file");
+    let mut command = agent.with(&[&file.to_string_lossy()]).command();
+    let started = Instant::now();
+    let _agent = Killed(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    for port in ports {
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            ensure!(started.elapsed() < PATIENCE, "not all sources listen");
+            std::hint::spin_loop();
+        }
+    }
+    Ok(started.elapsed().as_secs_f64() * 1000.0)
 }

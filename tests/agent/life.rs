@@ -100,6 +100,37 @@ fn sink_whose_server_is_away_is_retried_and_delivers_when_it_comes() {
 }
 
 #[test]
+fn sink_that_delivers_nothing_is_told_to_be_stalled_and_so_is_its_end() {
+    let port = free_port();
+    let running = agent_with(
+        "--stalled-after 1s",
+        &format!(
+            "
+            sources = r1
+            channels = c1
+            sinks = k1
+            sources.r1.type = seq
+            sources.r1.totalEvents = 5
+            sources.r1.channels = c1
+            channels.c1.type = memory
+            sinks.k1.type = avro
+            sinks.k1.hostname = 127.0.0.1
+            sinks.k1.port = {port}
+            sinks.k1.channel = c1"
+        ),
+    )
+    .start();
+    running.wait_for(0, "sink k1: it is stalled: 5 events wait");
+    let taker = Pipe::new(&format!("source avro --port {port}"))
+        .then("sink null")
+        .start();
+    running.wait_for(0, "sink k1: it gets on again");
+    stopped(running);
+    taker.kill(0, Signal::TERM);
+    taker.wait().expect_status([0, 0]);
+}
+
+#[test]
 fn killed_agent_with_a_file_channel_loses_nothing_that_it_answered() {
     let port = free_port();
     let properties = format!(
