@@ -14,7 +14,8 @@
 //!
 //! A link is a queue in memory, a pipe, a socket, a file or a channel. What travels is a [`event::Batch`], one
 //! slab of Avro-encoded events; what travels back is told in [`ack`]. A stage of a shell pipeline, `flume
-//! run` and a library user start the same [`flow::Flow`] with the same loops of [`stage`].
+//! run` and a library user start the same [`flow::Flow`] with the same loops of [`stage`]; an [`agent`] reads an
+//! Apache Flume properties file into a [`flow::graph::Graph`] and runs each of its components in them, too.
 //!
 //! The modules, in the order in which an event meets them: each uses only what stands above it or what it
 //! leans on.
