@@ -105,10 +105,8 @@ pub fn answer(request: &Request, host: &Arc<Host>) -> Answer {
             "no longer paused",
         ),
         Request::Reload {} => host.reload().map(|changes| json!(changes)),
-        Request::Shutdown {} => {
-            host.stop().stop();
-            Ok(json!(format!("{} is stopping", host.name())))
-        }
+        // It stops when that is told: see `serve`.
+        Request::Shutdown {} => Ok(json!(format!("{} is stopping", host.name()))),
     })
 }
 

@@ -91,13 +91,18 @@ fn converse(stream: &UnixStream, host: &Arc<Host>) -> std::io::Result<()> {
         if (&mut reader).take(LONGEST).read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let answer = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => answer(&request, host),
+        let request = serde_json::from_str::<Request>(&line);
+        let answer = match &request {
+            Ok(request) => answer(request, host),
             Err(error) => Answer::of(Err(format!("this is no request that is understood: {error}"))),
         };
         let mut text = serde_json::to_string(&answer)?;
         text.push('\n');
-        (&mut &*stream).write_all(text.as_bytes())?;
+        let written = (&mut &*stream).write_all(text.as_bytes());
+        if matches!(request, Ok(Request::Shutdown {})) {
+            host.stop().stop();
+        }
+        written?;
         if !line.ends_with('\n') {
             return Ok(());
         }
