@@ -16,8 +16,8 @@ pub use serve::{Control, serve};
 
 use super::engine::Component;
 use super::host::Host;
-use crate::metrics::Counters;
-use serde_json::{Map, Value, json};
+use super::monitor::groups;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -95,7 +95,7 @@ pub fn answer(request: &Request, host: &Arc<Host>) -> Answer {
     };
     Answer::of(match request {
         Request::Graph {} => Ok(graph(host)),
-        Request::Counters {} => Ok(counters(&engine.board().all())),
+        Request::Counters {} => Ok(groups::json(engine.board())),
         Request::Start { component } => said(engine.start_component(component), component, "started"),
         Request::Stop { component } => said(engine.stop_component(component), component, "stopped"),
         Request::Pause { component } => said(engine.pause_component(component, true), component, "paused"),
@@ -142,19 +142,6 @@ fn graph(host: &Host) -> Value {
     links.extend(joined);
     let components: Vec<Component> = host.engine().components();
     json!({"agent": graph.name, "components": components, "links": links})
-}
-
-/// As Flume's monitor has them: `{"SOURCE.r1":{"EventReceivedCount":"5",...},...}`
-pub fn counters(all: &[Arc<Counters>]) -> Value {
-    let groups = all.iter().map(|counters| {
-        let (group, values) = counters.flume();
-        let values: Map<_, _> = values
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), Value::String(value)))
-            .collect();
-        (group, Value::Object(values))
-    });
-    Value::Object(groups.collect())
 }
 
 /// Ask the agent behind a socket.

@@ -17,8 +17,8 @@ pub fn of(board: &Board) -> Vec<Group> {
         .collect()
 }
 
-/// The same as one object of JSON.
-pub fn json(board: &Board) -> String {
+/// The same as one object of JSON: `{"SOURCE.r1":{"EventReceivedCount":"5",...},...}`.
+pub fn json(board: &Board) -> Value {
     let groups = of(board).into_iter().map(|(name, attributes)| {
         let members = attributes.into_iter();
         let members: Map<_, _> = members
@@ -26,7 +26,7 @@ pub fn json(board: &Board) -> String {
             .collect();
         (name, Value::Object(members))
     });
-    Value::Object(groups.collect()).to_string()
+    Value::Object(groups.collect())
 }
 
 fn group(counters: &Counters, channel: Option<&Arc<dyn Channel>>) -> Group {

@@ -11,7 +11,7 @@
 
 pub mod config;
 mod ganglia;
-mod groups;
+pub mod groups;
 mod health;
 mod http;
 mod page;

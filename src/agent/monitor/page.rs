@@ -30,7 +30,7 @@ pub fn reply(request: &Request, config: &Http, board: &Board) -> Reply {
     match path.to_ascii_lowercase().as_str() {
         "/" | "" => Reply::new(200, HTML, START),
         "/metrics" => match form(request, query, config.form) {
-            Form::Json => Reply::new(200, JSON, groups::json(board)),
+            Form::Json => Reply::new(200, JSON, groups::json(board).to_string()),
             Form::Prometheus => Reply::new(200, TEXT, prometheus::text(board)),
         },
         "/health/ready" => healthy(config.ready_limit),
