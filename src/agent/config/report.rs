@@ -59,6 +59,15 @@ impl Severity {
     }
 }
 
+/// Text of a file as a message may show it: whatever bytes stand there, a terminal is not told what to do.
+fn printable(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    });
+    escaped.collect()
+}
+
 /// Collects them.
 pub(super) struct Report {
     problems: Vec<Problem>,
@@ -87,8 +96,8 @@ impl Report {
             severity,
             place: place.clone(),
             agent: self.agent.clone(),
-            component: component.to_string(),
-            what,
+            component: printable(component),
+            what: printable(&what),
         });
     }
 

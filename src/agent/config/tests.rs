@@ -668,3 +668,16 @@ a1.sources.r1.max-line-length = ${f3['K']}
         ],
     );
 }
+
+#[test]
+fn bytes_that_would_move_a_cursor_are_shown_escaped() {
+    let found = of(
+        "a1.sources.r\u{1b}[2J = x\na1.\u{7}bell.x = 1\n",
+        &Wants::default(),
+    );
+    assert!(!found.problems.is_empty());
+    for problem in &found.problems {
+        let told = problem.to_string();
+        assert!(!told.chars().any(char::is_control), "{told:?}");
+    }
+}
