@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// The command.
@@ -115,12 +115,13 @@ impl Agent {
             strict: self.strict,
         };
         // Before anything starts: a signal that comes meanwhile is not lost.
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).context("cannot listen to signals")?;
+        let started = Arc::new(OnceLock::new());
+        listen(&stop, &started)?;
         let host = Host::start(settings, provider, options, &stop)?;
+        let _ = started.set(Arc::downgrade(&host));
         let control = self.control(&host);
         let monitor = self.monitor(&host);
         say::info("agent", format!("{} runs", self.name));
-        listen(signals, &host)?;
         host.stop().wait();
         let well = host.engine().stop();
         drop((control, monitor));
@@ -175,30 +176,40 @@ impl Agent {
 /// A second signal ends at once; see `report`.
 const SECOND_SIGNAL: Duration = Duration::from_millis(100);
 
-/// Have signals reach the agent, in a thread of their own.
-fn listen(mut signals: Signals, host: &Arc<Host>) -> anyhow::Result<()> {
-    let host = host.clone();
+/// The agent, once it has started.
+type Started = Arc<OnceLock<Weak<Host>>>;
+
+/// How long a start that was told to stop may take to come so far that it can be stopped in order. One that reads its
+/// configuration from a server that does not answer does not come so far.
+const START_TO_STOP: Duration = Duration::from_secs(1);
+
+/// Have signals reach the agent, in a thread of their own, also while it starts.
+fn listen(stop: &Stop, started: &Started) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).context("cannot listen to signals")?;
+    let (stop, started) = (stop.clone(), started.clone());
     let listening = move || {
         let mut first = None;
         for signal in signals.forever() {
-            match signal {
-                SIGUSR1 => {
+            let host = started.get().and_then(Weak::upgrade);
+            match (signal, host) {
+                (SIGUSR1, Some(host)) => {
                     say::raw(super::report::counters_text("agent", host.engine().board()).as_bytes());
                 }
-                SIGHUP => {
+                (SIGHUP, Some(host)) => {
                     // Beside: a reload that takes long must not keep a SIGTERM waiting.
-                    let host = host.clone();
                     std::thread::spawn(move || drop(host.reload()));
                 }
-                signal => {
+                (SIGUSR1 | SIGHUP, None) => {}
+                (signal, _) => {
                     let first = *first.get_or_insert_with(Instant::now);
-                    if !host.stop().is_stopping() {
+                    if !stop.is_stopping() {
                         say::info("agent", "stopping; a second signal ends at once");
                     }
-                    host.stop().stop();
+                    stop.stop();
                     if first.elapsed() > SECOND_SIGNAL {
                         std::process::exit(128 + signal);
                     }
+                    end_start(signal, &started);
                 }
             }
         }
@@ -208,4 +219,15 @@ fn listen(mut signals: Signals, host: &Arc<Host>) -> anyhow::Result<()> {
         .stack_size(256 << 10);
     thread.spawn(listening).context("no thread can be started")?;
     Ok(())
+}
+
+/// End the process if it does not come out of its start.
+fn end_start(signal: i32, started: &Started) {
+    let started = started.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(START_TO_STOP);
+        if started.get().is_none() {
+            std::process::exit(128 + signal);
+        }
+    });
 }

@@ -192,3 +192,16 @@ fn two_agents_of_one_name_run_and_only_the_first_is_reached() {
     assert!(ctl(&running, "graph").text().contains("source r1"));
     stopped(running);
 }
+
+#[test]
+fn start_that_waits_for_a_server_which_says_nothing_ends_when_told() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let running = Pipe::new(&format!(
+        "agent --name a1 -u http://127.0.0.1:{port}/a1.conf --no-control"
+    ))
+    .start();
+    let _silent = server.accept().unwrap();
+    running.kill(0, Signal::TERM);
+    running.wait().expect_status([128 + 15]);
+}
