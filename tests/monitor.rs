@@ -6,7 +6,7 @@ use crate::surroundings::skipped;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -39,10 +39,14 @@ a1.sinks.files.channel = disk
 ";
 
 fn agent(words: &str) -> Running {
+    agent_of(CONFIGURATION, words)
+}
+
+fn agent_of(configuration: &str, words: &str) -> Running {
     Pipe::new(&format!(
         "agent --name a1 --conf-file a1.conf --no-control {words}"
     ))
-    .file("a1.conf", CONFIGURATION)
+    .file("a1.conf", configuration)
     .patience(Duration::from_secs(120))
     .start()
 }
@@ -96,11 +100,18 @@ type Groups = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The groups, once everything has arrived.
 fn groups_when_done(url: &str) -> Groups {
+    groups_when(url, &[("CHANNEL.memory", "1000"), ("CHANNEL.disk", "250")])
+}
+
+/// The groups, once so many events were taken from these channels.
+fn groups_when(url: &str, taken: &[(&str, &str)]) -> Groups {
     wait_until("not everything arrives", || {
         let groups: Groups = serde_json::from_str(&curl(url).0).ok()?;
-        let count = |group: &str| Some(groups.get(group)?.get("EventTakeSuccessCount")?.clone());
-        let is_done = count("CHANNEL.memory")? == "1000" && count("CHANNEL.disk")? == "250";
-        is_done.then_some(groups)
+        let has = |(group, count): &(&str, &str)| {
+            let found = groups.get(*group)?.get("EventTakeSuccessCount")?;
+            (found == count).then_some(())
+        };
+        taken.iter().all(|taken| has(taken).is_some()).then_some(groups)
     })
 }
 
@@ -302,25 +313,22 @@ const SAME: &[&str] = &[
     "Unhealthy",
 ];
 
-#[test]
-fn real_flume_counts_the_same_under_the_same_names() {
-    if !has_curl() || !real::is_there() {
-        return;
-    }
-    let ours = agent("-Dflume.monitoring.type=http -Dflume.monitoring.port=0");
-    let port = free_port();
-    let theirs = format!(
+/// The real Flume with its counters shown at this port of loopback.
+fn flume_of(configuration: &str, port: u16) -> Running {
+    let words = format!(
         "exec {} --name a1 --conf-file a1.conf -Dflume.monitoring.type=http -Dflume.monitoring.port={port}",
         real::peer("agent").display()
     );
-    let theirs = Pipe::foreign(&format!("mkdir out; {theirs}"))
-        .file("a1.conf", CONFIGURATION)
+    Pipe::foreign(&format!("mkdir out; {words}"))
+        .file("a1.conf", configuration)
         .patience(Duration::from_secs(120))
-        .start();
-    let theirs_shown = groups_when_done(&format!("http://127.0.0.1:{port}/metrics"));
-    let ours_shown = groups_when_done(&format!("{}/metrics", shown_at(&ours)));
-    for (group, expected) in &theirs_shown {
-        let found = &ours_shown[group];
+        .start()
+}
+
+/// Where the two differ in what both count.
+fn assert_same(ours: &Groups, theirs: &Groups) {
+    for (group, expected) in theirs {
+        let found = &ours[group];
         let names = |group: &BTreeMap<String, String>| group.keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(names(found), names(expected), "{group}");
         let differ = SAME
@@ -331,9 +339,99 @@ fn real_flume_counts_the_same_under_the_same_names() {
             .collect();
         assert!(differ.is_empty(), "{group}: {differ:?}");
     }
+}
+
+#[test]
+fn real_flume_counts_the_same_under_the_same_names() {
+    if !has_curl() || !real::is_there() {
+        return;
+    }
+    let ours = agent("-Dflume.monitoring.type=http -Dflume.monitoring.port=0");
+    let port = free_port();
+    let theirs = flume_of(CONFIGURATION, port);
+    let theirs_shown = groups_when_done(&format!("http://127.0.0.1:{port}/metrics"));
+    let ours_shown = groups_when_done(&format!("{}/metrics", shown_at(&ours)));
+    assert_same(&ours_shown, &theirs_shown);
     assert_eq!(theirs_shown.len(), 5, "{:?}", theirs_shown.keys());
     for agent in [ours, theirs] {
         agent.kill(0, Signal::TERM);
         agent.wait();
     }
+}
+
+/// Lines over TCP, on by Avro RPC to another source of the same agent, and into its log.
+const OVER_THE_NET: &str = "a1.sources = lines calls
+a1.channels = near far
+a1.sinks = on log
+a1.sources.lines.type = netcat
+a1.sources.lines.bind = 127.0.0.1
+a1.sources.lines.port = PORT1
+a1.sources.lines.channels = near
+a1.channels.near.type = file
+a1.channels.near.checkpointDir = checkpoint
+a1.channels.near.dataDirs = data
+a1.sinks.on.type = avro
+a1.sinks.on.hostname = 127.0.0.1
+a1.sinks.on.port = PORT2
+a1.sinks.on.channel = near
+a1.sources.calls.type = avro
+a1.sources.calls.bind = 127.0.0.1
+a1.sources.calls.port = PORT2
+a1.sources.calls.channels = far
+a1.channels.far.type = memory
+a1.channels.far.capacity = 2000
+a1.sinks.log.type = logger
+a1.sinks.log.channel = far
+";
+
+#[test]
+fn real_flume_counts_the_same_of_netcat_avro_and_logger() {
+    if !has_curl() || !real::is_there() {
+        return;
+    }
+    let shown = [true, false].map(|is_flume| {
+        let [lines, calls, port] = [(); 3].map(|()| free_port());
+        let configuration = OVER_THE_NET
+            .replace("PORT1", &lines.to_string())
+            .replace("PORT2", &calls.to_string());
+        let words = format!("-Dflume.monitoring.type=http -Dflume.monitoring.port={port}");
+        let agent = match is_flume {
+            true => flume_of(&configuration, port),
+            false => agent_of(&configuration, &words),
+        };
+        let mut client = wait_until("netcat does not listen", || {
+            TcpStream::connect(("127.0.0.1", lines)).ok()
+        });
+        let mut answers = [0; 3];
+        for number in 0..300 {
+            client.write_all(format!("line {number}\n").as_bytes()).unwrap();
+            client.read_exact(&mut answers).unwrap();
+            assert_eq!(&answers, b"OK\n");
+        }
+        let url = format!("http://127.0.0.1:{port}/metrics");
+        let groups = groups_when(&url, &[("CHANNEL.near", "300"), ("CHANNEL.far", "300")]);
+        agent.kill(0, Signal::TERM);
+        let ended = agent.wait();
+        assert_eq!(ended.stderr(0).matches("Event: {").count(), 300);
+        groups
+    });
+    // The sink starts before the source that it calls: who is quick enough has no failure to count. And the real
+    // Flume may count an open connection or none, as the threads happened to run.
+    let [theirs, ours] = shown.map(|mut groups| {
+        for (group, name) in [
+            ("SINK.on", "ConnectionFailedCount"),
+            ("SINK.on", "EventWriteFail"),
+            ("SOURCE.calls", "OpenConnectionCount"),
+        ] {
+            groups.get_mut(group).unwrap().insert(name.into(), "0".into());
+        }
+        groups
+    });
+    assert_same(&ours, &theirs);
+    // Neither netcat nor logger count in Flume.
+    assert_eq!(
+        theirs.keys().collect::<Vec<_>>(),
+        ["CHANNEL.far", "CHANNEL.near", "SINK.on", "SOURCE.calls"]
+    );
+    assert_eq!(ours["SINK.on"]["EventDrainSuccessCount"], "300");
 }

@@ -1,7 +1,8 @@
 //! An agent with a properties file, beside the real Flume with the same file.
 
-use crate::measure::{Program, Run, cpu_seconds, median, memory_kib};
+use crate::measure::{Cores, Program, Run, cpu_seconds, median, memory_kib, run, tool};
 use crate::peer::Peer;
+use crate::server::free_port;
 use crate::table::{self, Row};
 use anyhow::{Context, ensure};
 use std::io::{Read, Write};
@@ -24,6 +25,8 @@ struct Case {
     /// Lines are sent to its port.
     port: Option<u16>,
     faster: f64,
+    /// CPU of an event at most, in parts of Flume's.
+    cheaper: Option<f64>,
 }
 
 /// How fast an agent was.
@@ -45,24 +48,35 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
         }
     };
     let mut rows = Vec::new();
+    let (ours, theirs) = (
+        |file: &Path, words: &[String]| our_agent(bench, file, words),
+        |file: &Path, words: &[String]| real_agent(&peer, file, words),
+    );
     for case in cases()? {
-        let ours = speed(bench, &case, |file, words| {
-            let agent = bench.flume("agent --no-control --quiet --name a1 --conf-file");
-            let mut command = agent.with(&[&file.to_string_lossy()]).command();
-            command.args(words);
-            command
-        })?;
-        let theirs = speed(bench, &case, |file, words| {
-            let mut command = Command::new(peer.launcher());
-            command
-                .args(["--name", "a1", "--conf-file"])
-                .arg(file)
-                .args(words);
-            command
-        })?;
-        rows.extend(compared(&case, &ours, &theirs));
+        rows.extend(compared(
+            &case,
+            &speed(bench, &case, ours)?,
+            &speed(bench, &case, theirs)?,
+        ));
     }
+    rows.extend(rolled(bench, ours, theirs)?);
     table::print("An agent beside the real Flume 1.11, the same file", &rows)
+}
+
+fn our_agent(bench: &Run, file: &Path, words: &[String]) -> Command {
+    let agent = bench.flume("agent --no-control --quiet --name a1 --conf-file");
+    let mut command = agent.with(&[&file.to_string_lossy()]).command();
+    command.args(words);
+    command
+}
+
+fn real_agent(peer: &Peer, file: &Path, words: &[String]) -> Command {
+    let mut command = Command::new(peer.launcher());
+    command
+        .args(["--name", "a1", "--conf-file"])
+        .arg(file)
+        .args(words);
+    command
 }
 
 fn compared(case: &Case, ours: &Speed, theirs: &Speed) -> Vec<Row> {
@@ -70,12 +84,16 @@ fn compared(case: &Case, ours: &Speed, theirs: &Speed) -> Vec<Row> {
     let ratio = ours.events_per_second / theirs.events_per_second;
     let cpu = |speed: &Speed| format!("{:.3} us CPU an event", speed.cpu_micros);
     let resident = |speed: &Speed| format!("{:.1} MiB", speed.resident_mib);
+    let dearer = ours.cpu_micros / theirs.cpu_micros;
+    let used = Row::new(format!("{}: CPU", case.what), cpu(ours)).against_finely(cpu(theirs), dearer);
     vec![
         Row::new(case.what, rate(ours))
             .against(rate(theirs), ratio)
             .at_least(ratio, case.faster, "x"),
-        Row::new(format!("{}: CPU", case.what), cpu(ours))
-            .against(cpu(theirs), ours.cpu_micros / theirs.cpu_micros),
+        match case.cheaper {
+            Some(budget) => used.at_most(dearer, budget, "x"),
+            None => used,
+        },
         Row::new(format!("{}: resident", case.what), resident(ours))
             .against(resident(theirs), ours.resident_mib / theirs.resident_mib)
             .at_most(ours.resident_mib, 64.0, "MiB"),
@@ -106,10 +124,22 @@ fn cases() -> anyhow::Result<Vec<Case>> {
         properties: through_memory(source),
         port: None,
         faster,
+        cheaper: None,
     };
+    let in_files = "a1.channels.c.type = file\na1.channels.c.checkpointDir = DIR/checkpoint\n\
+         a1.channels.c.dataDirs = DIR/data\na1.channels.c.capacity = 1000000\n\
+         a1.channels.c.transactionCapacity = 10000\n";
     Ok(vec![
         case("seq, memory, null", seq, 8.0),
-        case("exec, memory, null", &exec, 5.0),
+        Case {
+            properties: through(in_files, seq),
+            cheaper: Some(0.1),
+            ..case("seq, file, null", seq, 5.0)
+        },
+        Case {
+            cheaper: Some(0.25),
+            ..case("exec, memory, null", &exec, 5.0)
+        },
         case(
             "exec, five groups, timestamp, host, memory, null",
             &intercepted,
@@ -124,15 +154,17 @@ fn cases() -> anyhow::Result<Vec<Case>> {
 
 /// Properties of an agent with this source, a channel in memory and a null sink.
 fn through_memory(source: &str) -> String {
-    format!(
-        "a1.sources = s\na1.channels = c\na1.sinks = k\n{source}a1.sources.s.channels = c\n\
-         a1.channels.c.type = memory\na1.channels.c.capacity = 100000\na1.channels.c.transactionCapacity = 10000\n\
-         a1.sinks.k.type = null\na1.sinks.k.batchSize = 1000\na1.sinks.k.channel = c\n"
-    )
+    let in_memory = "a1.channels.c.type = memory\na1.channels.c.capacity = 100000\n\
+         a1.channels.c.transactionCapacity = 10000\n";
+    through(in_memory, source)
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// The same with this channel.
+fn through(channel: &str, source: &str) -> String {
+    format!(
+        "a1.sources = s\na1.channels = c\na1.sinks = k\n{source}a1.sources.s.channels = c\n{channel}\
+         a1.sinks.k.type = null\na1.sinks.k.batchSize = 1000\na1.sinks.k.channel = c\n"
+    )
 }
 
 /// A process that is killed when it goes.
@@ -145,40 +177,143 @@ impl Drop for Killed {
     }
 }
 
-fn speed(bench: &Run, case: &Case, command: impl Fn(&Path, &[String]) -> Command) -> anyhow::Result<Speed> {
-    let directory = bench.directory()?;
-    let file = directory.path().join("a.conf");
-    std::fs::write(&file, &case.properties)?;
-    let port = free_port()?;
-    let words =
-        ["type=http".to_string(), format!("port={port}")].map(|word| format!("-Dflume.monitoring.{word}"));
-    let agent = command(&file, &words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let agent = Killed(agent?);
-    let pid = agent.0.id() as i32;
-    let sender = case.port.map(sender).transpose()?;
-    let deadline = Instant::now() + PATIENCE;
-    while taken(port).unwrap_or(0) == 0 {
-        ensure!(Instant::now() < deadline, "{}: nothing is taken", case.what);
-        std::thread::sleep(Duration::from_millis(20));
+/// An agent that runs with its counters shown.
+struct Watched {
+    agent: Killed,
+    shown: u16,
+    // What it writes goes with it.
+    directory: tempfile::TempDir,
+}
+
+impl Watched {
+    /// Start it with these properties; `DIR` in them is a directory of its own.
+    fn start(
+        bench: &Run,
+        properties: &str,
+        command: impl Fn(&Path, &[String]) -> Command,
+    ) -> anyhow::Result<Watched> {
+        let directory = bench.directory()?;
+        let file = directory.path().join("a.conf");
+        std::fs::write(
+            &file,
+            properties.replace("DIR", &directory.path().to_string_lossy()),
+        )?;
+        let shown = free_port()?;
+        let words = ["type=http".to_string(), format!("port={shown}")]
+            .map(|word| format!("-Dflume.monitoring.{word}"));
+        let agent = command(&file, &words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Ok(Watched {
+            agent: Killed(agent?),
+            shown,
+            directory,
+        })
     }
+
+    fn pid(&self) -> i32 {
+        self.agent.0.id() as i32
+    }
+
+    /// Wait until so many events have been taken.
+    fn wait_taken(&self, events: u64, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        while taken(self.shown).unwrap_or(0) < events {
+            ensure!(Instant::now() < deadline, "{events} events are not taken");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+fn speed(bench: &Run, case: &Case, command: impl Fn(&Path, &[String]) -> Command) -> anyhow::Result<Speed> {
+    let agent = Watched::start(bench, &case.properties, command)?;
+    let sender = case.port.map(sender).transpose()?;
+    agent.wait_taken(1, PATIENCE).context(case.what)?;
     // Java compiles what is hot.
     std::thread::sleep(Duration::from_secs(bench.size(8, 3)));
-    let (at, before, cpu) = (Instant::now(), taken(port)?, cpu_seconds(pid)?);
+    let (at, before, cpu) = (Instant::now(), taken(agent.shown)?, cpu_seconds(agent.pid())?);
     std::thread::sleep(Duration::from_secs(bench.size(10, 3)));
-    let events = (taken(port)? - before) as f64;
+    let events = (taken(agent.shown)? - before) as f64;
     let seconds = at.elapsed().as_secs_f64();
-    let used = cpu_seconds(pid)? - cpu;
-    let resident_mib = resident(pid)?;
+    let used = cpu_seconds(agent.pid())? - cpu;
+    let resident_mib = resident(agent.pid())?;
     drop((sender, agent));
     Ok(Speed {
         events_per_second: events / seconds,
         cpu_micros: used * 1e6 / events,
         resident_mib,
     })
+}
+
+/// A file of lines through `exec` and memory to files, from the first event taken to the last; dd writes the same.
+fn rolled(
+    bench: &Run,
+    ours: impl Fn(&Path, &[String]) -> Command,
+    theirs: impl Fn(&Path, &[String]) -> Command,
+) -> anyhow::Result<Vec<Row>> {
+    let directory = bench.directory()?;
+    let (input, copy) = (directory.path().join("lines"), directory.path().join("copy"));
+    let mib = bench.size(1024, 128);
+    std::fs::write(&input, format!("{LINE:x<255}\n").repeat(4096 * mib as usize))?;
+    let source = format!(
+        "a1.sources.s.type = exec\na1.sources.s.command = cat {}\na1.sources.s.batchSize = 1000\n",
+        input.display()
+    );
+    let properties = through_memory(&source).replace(
+        "a1.sinks.k.type = null\na1.sinks.k.batchSize = 1000",
+        "a1.sinks.k.type = file_roll\na1.sinks.k.sink.directory = DIR/out\na1.sinks.k.sink.rollInterval = 0\n\
+         a1.sinks.k.sink.batchSize = 1000",
+    );
+    let mut rounds = Vec::new();
+    for _ in 0..bench.size(3, 1) {
+        let theirs = rolled_by(bench, &properties, mib, &theirs)?;
+        let words = [
+            format!("if={}", input.display()),
+            format!("of={}", copy.display()),
+            "bs=1M".into(),
+            "conv=fdatasync".into(),
+            "status=none".into(),
+        ];
+        let dd = tool("dd", &words.each_ref().map(String::as_str)).context("there is no dd")?;
+        let dd = mib as f64 / run(&[dd], Cores::Free)?.seconds;
+        rounds.push((rolled_by(bench, &properties, mib, &ours)?, theirs, dd));
+    }
+    let of = |value: &dyn Fn(&(f64, f64, f64)) -> f64| median(rounds.iter().map(value));
+    let (ours, theirs, dd) = (of(&|round| round.0), of(&|round| round.1), of(&|round| round.2));
+    let (times, share) = (of(&|round| round.0 / round.1), of(&|round| round.0 / round.2));
+    let shown = |rate: f64| format!("{rate:.0} MiB/s");
+    let what = "exec, memory, file_roll";
+    Ok(vec![
+        Row::new(what, shown(ours)).against(shown(theirs), times),
+        Row::new(format!("{what} / dd conv=fdatasync, or Flume"), shown(ours))
+            .against(shown(dd), share)
+            .at_least(ours, (theirs * 3.0).min(dd * 0.7).round(), "MiB/s"),
+    ])
+}
+
+fn rolled_by(
+    bench: &Run,
+    properties: &str,
+    mib: u64,
+    command: impl Fn(&Path, &[String]) -> Command,
+) -> anyhow::Result<f64> {
+    let agent = Watched::start(bench, properties, |file, words| {
+        let _ = std::fs::create_dir(file.with_file_name("out"));
+        command(file, words)
+    })?;
+    agent.wait_taken(1, PATIENCE)?;
+    let started = Instant::now();
+    agent.wait_taken(mib * 4096, PATIENCE * 3)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut written = 0;
+    for entry in std::fs::read_dir(agent.directory.path().join("out"))? {
+        written += entry?.metadata()?.len();
+    }
+    ensure!(written >= mib << 20, "{written} bytes of {mib} MiB were written");
+    Ok(mib as f64 / seconds)
 }
 
 /// Sends the same line for ever, as soon as somebody listens.

@@ -1,7 +1,7 @@
 //! Avro RPC beside the real Flume: what is taken from one connection, through a relay with a file channel, and what
 //! many idle connections cost.
 //!
-//! Each receiver is an agent's path: source avro, memory channel, null sink, in one process.
+//! Each of ours that is compared is `flume agent` with the properties that the real Flume gets.
 
 use crate::measure::{Cores, Run, cpu_seconds, median, memory_kib, run};
 use crate::peer::Peer;
@@ -26,7 +26,12 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
     match &peer {
         Ok(peer) => {
             rows.extend(taken(bench, peer)?);
-            rows.extend(relayed(bench, peer)?);
+            for (channel, full) in [
+                ("file", (600_000, 12_000_000)),
+                ("memory", (3_000_000, 12_000_000)),
+            ] {
+                rows.extend(relayed(bench, peer, channel, full)?);
+            }
         }
         Err(why) => {
             let ours = from_us(bench, &receiver(bench)?)?;
@@ -55,11 +60,12 @@ fn taken(bench: &Run, peer: &Peer) -> anyhow::Result<Vec<Row>> {
     let directory = bench.directory()?;
     let (mut java, mut own) = (Vec::new(), Vec::new());
     for _ in 0..bench.size(3, 1) {
-        let flume = Server::of_peer(peer, directory.path(), &memory_to("type = null"))?;
+        let null = format!("{}{}", in_memory(), to("type = null\nbatchSize = 1000"));
+        let flume = Server::of_peer(peer, directory.path(), &null)?;
         let theirs = from_java(bench, peer, &flume)?;
         let theirs_from_us = timed(&flume, || from_us(bench, &flume))?;
         drop(flume);
-        let ours = receiver(bench)?;
+        let ours = Server::of_agent(bench, directory.path(), &null)?;
         java.push((from_java(bench, peer, &ours)?, theirs));
         own.push((timed(&ours, || from_us(bench, &ours))?, theirs_from_us));
     }
@@ -153,31 +159,31 @@ fn timed(to: &Server, send: impl FnOnce() -> anyhow::Result<f64>) -> anyhow::Res
 }
 
 /// From our client through a relay to our receiver: the channel of the relay is small against what goes through.
-fn relayed(bench: &Run, peer: &Peer) -> anyhow::Result<Vec<Row>> {
+/// `full` are events for Flume, and for us.
+fn relayed(bench: &Run, peer: &Peer, channel: &str, full: (u64, u64)) -> anyhow::Result<Vec<Row>> {
     let mut pairs = Vec::new();
     for _ in 0..bench.size(3, 1) {
         let behind = receiver(bench)?;
-        let directory = bench.directory()?;
-        let sink = format!(
-            "type = avro\na1.sinks.k.hostname = 127.0.0.1\na1.sinks.k.port = {}\na1.sinks.k.batch-size = {BATCH}",
+        let sink = to(&format!(
+            "type = avro\nhostname = 127.0.0.1\nport = {}\nbatch-size = {BATCH}",
             behind.port
-        );
-        let flume = Server::of_peer(peer, directory.path(), &file_to(directory.path(), &sink))?;
-        let theirs = through(bench, &flume, 600_000)?;
+        ));
+        let held = |directory: &Path| match channel {
+            "file" => in_files(directory),
+            _ => in_memory(),
+        };
+        let directory = bench.directory()?;
+        let properties = format!("{}{sink}", held(directory.path()));
+        let flume = Server::of_peer(peer, directory.path(), &properties)?;
+        let theirs = through(bench, &flume, full.0)?;
         drop(flume);
         let directory = bench.directory()?;
-        let ours = Server::start(bench, |port| {
-            format!(
-                "source avro --bind 127.0.0.1 --port {port} | channel file {} --capacity 100000 | sink avro \
-                 --unordered --hostname 127.0.0.1 --port {} --batch-size {BATCH}",
-                directory.path().join("channel").display(),
-                behind.port
-            )
-        })?;
-        pairs.push((through(bench, &ours, 12_000_000)?, theirs));
+        let properties = format!("{}{sink}", held(directory.path()));
+        let ours = Server::of_agent(bench, directory.path(), &properties)?;
+        pairs.push((through(bench, &ours, full.1)?, theirs));
     }
-    let what = "relay: source avro, file channel, sink avro; our client";
-    Ok(compared(what, &pairs, (Some(5.0), Some(CHEAPER))))
+    let what = format!("relay: source avro, {channel} channel, sink avro; our client");
+    Ok(compared(&what, &pairs, (Some(5.0), Some(CHEAPER))))
 }
 
 /// What goes through a relay whose channel is full after the first part of it.
@@ -204,22 +210,26 @@ fn idle(bench: &Run) -> anyhow::Result<Row> {
     Ok(Row::new(format!("{IDLE} connections"), shown).at_most(all, 100.0, "MiB"))
 }
 
-/// Properties of an agent's memory channel and sink.
-fn memory_to(sink: &str) -> String {
-    format!(
-        "a1.channels.c.type = memory\na1.channels.c.capacity = 100000\na1.channels.c.transactionCapacity = 10000\n\
-         a1.sinks.k.{sink}\na1.sinks.k.batchSize = {BATCH}"
-    )
+/// Properties of an agent's channel in memory.
+fn in_memory() -> String {
+    "a1.channels.c.type = memory\na1.channels.c.capacity = 100000\na1.channels.c.transactionCapacity = 10000\n"
+        .to_string()
 }
 
-/// The same with a file channel.
-fn file_to(directory: &Path, sink: &str) -> String {
+/// Properties of a file channel below this directory.
+fn in_files(directory: &Path) -> String {
     let directory = directory.display();
     format!(
         "a1.channels.c.type = file\na1.channels.c.checkpointDir = {directory}/checkpoint\n\
          a1.channels.c.dataDirs = {directory}/data\na1.channels.c.capacity = 100000\n\
-         a1.channels.c.transactionCapacity = 10000\na1.sinks.k.{sink}"
+         a1.channels.c.transactionCapacity = 10000\n"
     )
+}
+
+/// The lines of a sink `k`.
+fn to(sink: &str) -> String {
+    let lines = sink.lines().map(|line| format!("a1.sinks.k.{line}\n"));
+    lines.collect()
 }
 
 fn receiver(bench: &Run) -> anyhow::Result<Server> {

@@ -40,12 +40,23 @@ impl Server {
     /// The real Flume with an avro source before this channel and sink.
     pub fn of_peer(peer: &Peer, directory: &Path, rest: &str) -> anyhow::Result<Server> {
         let port = free_port()?;
-        let all = format!(
-            "a1.sources = s\na1.channels = c\na1.sinks = k\na1.sources.s.channels = c\na1.sinks.k.channel = c\n\
-             a1.sources.s.type = avro\na1.sources.s.bind = 127.0.0.1\na1.sources.s.port = {port}\n{rest}\n"
-        );
         Server {
-            runs: Runs::Peer(peer.start_with(directory, &all)?),
+            runs: Runs::Peer(peer.start_with(directory, &properties(port, rest))?),
+            port,
+        }
+        .when_it_listens()
+    }
+
+    /// Our agent with the same properties.
+    pub fn of_agent(bench: &Run, directory: &Path, rest: &str) -> anyhow::Result<Server> {
+        let port = free_port()?;
+        let file = directory.join("agent.conf");
+        std::fs::write(&file, properties(port, rest))?;
+        let agent = bench.flume("agent --no-control --quiet --name a1 --conf-file");
+        let mut command = agent.with(&[&file.to_string_lossy()]).command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        Server {
+            runs: Runs::Ours(child),
             port,
         }
         .when_it_listens()
@@ -76,6 +87,14 @@ impl Drop for Server {
             let _ = wait(child.id() as i32);
         }
     }
+}
+
+/// Properties of an agent with an avro source before this channel and sink.
+fn properties(port: u16, rest: &str) -> String {
+    format!(
+        "a1.sources = s\na1.channels = c\na1.sinks = k\na1.sources.s.channels = c\na1.sinks.k.channel = c\n\
+         a1.sources.s.type = avro\na1.sources.s.bind = 127.0.0.1\na1.sources.s.port = {port}\n{rest}\n"
+    )
 }
 
 /// One that nobody has now.

@@ -254,3 +254,50 @@ fn replicated_events_of_an_avro_client_are_logged_and_written() {
     assert_eq!(ours.1.len(), 50);
     assert_eq!(ours, flume);
 }
+
+#[test]
+fn avro_sink_delivers_to_a_source_of_the_same_agent() {
+    let sides = both(
+        "
+        sources = r1 r2
+        channels = c1 c2
+        sinks = k1 k2
+        sources.r1.type = exec
+        sources.r1.command = seq 500
+        sources.r1.interceptors = i1
+        sources.r1.interceptors.i1.type = static
+        sources.r1.interceptors.i1.key = from
+        sources.r1.interceptors.i1.value = here
+        sources.r1.channels = c1
+        channels.c1.type = file
+        channels.c1.checkpointDir = DIR/checkpoint
+        channels.c1.dataDirs = DIR/data
+        sinks.k1.type = avro
+        sinks.k1.hostname = 127.0.0.1
+        sinks.k1.port = PORT
+        sinks.k1.channel = c1
+        sources.r2.type = avro
+        sources.r2.bind = 127.0.0.1
+        sources.r2.port = PORT
+        sources.r2.interceptors = i1
+        sources.r2.interceptors.i1.type = search_replace
+        sources.r2.interceptors.i1.searchPattern = ^(.)
+        sources.r2.interceptors.i1.replaceString = <$1>
+        sources.r2.channels = c2
+        channels.c2.type = memory
+        channels.c2.capacity = 1000
+        sinks.k2.type = file_roll
+        sinks.k2.sink.directory = DIR/one
+        sinks.k2.sink.rollInterval = 0
+        sinks.k2.sink.serializer = header_and_text
+        sinks.k2.channel = c2",
+    );
+    let Some(sides) = sides else { return };
+    let [flume, ours] = sides.map(|side| {
+        side.wait_lines("one", 500);
+        lines_in(&side.stop().path("one"))
+    });
+    assert_eq!(ours.len(), 500);
+    assert!(ours.contains(&"{from=here} <5>00".to_string()));
+    assert_eq!(ours, flume);
+}
