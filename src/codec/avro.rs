@@ -15,6 +15,8 @@ pub const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"h
 
 const MAGIC: &[u8] = b"Obj\x01";
 const MARKER: usize = 16;
+/// Bytes in front of the first block at most.
+pub(super) const HEAD: usize = 4 << 20;
 const CODECS: &str = "null, deflate, snappy, zstandard and bzip2";
 
 /// Writes events into blocks of a container.
@@ -23,12 +25,19 @@ pub struct Container {
     /// Bytes of events after which a block is closed.
     interval: usize,
     marker: [u8; MARKER],
+    schema: String,
     block: Vec<u8>,
     count: i64,
 }
 
 /// The serializer as its settings want it.
 pub(super) fn make(options: &mut Options) -> Result<Box<dyn EventSerializer>, String> {
+    let (codec, interval) = blocks(options)?;
+    Ok(Box::new(Container::new(codec, interval)?))
+}
+
+/// The settings of blocks.
+pub(super) fn blocks(options: &mut Options) -> Result<(Codec, usize), String> {
     let interval = options.number("syncIntervalBytes", 2_048_000)?;
     // Java's writer has the same bounds.
     if !(32..=1 << 30).contains(&interval) {
@@ -43,12 +52,17 @@ pub(super) fn make(options: &mut Options) -> Result<Box<dyn EventSerializer>, St
         options.warnings.push(warning);
         Codec::Null
     });
-    Ok(Box::new(Container::new(codec, interval as usize)?))
+    Ok((codec, interval as usize))
 }
 
 impl Container {
     /// A container whose blocks have about `interval` bytes before compression.
     pub fn new(codec: Codec, interval: usize) -> Result<Self, String> {
+        Container::of(SCHEMA, codec, interval)
+    }
+
+    /// A container of records with another schema, which [`Container::write_record`] takes.
+    pub(super) fn of(schema: &str, codec: Codec, interval: usize) -> Result<Self, String> {
         let mut marker = [0; MARKER];
         let flags = rustix::rand::GetRandomFlags::empty();
         rustix::rand::getrandom(&mut marker, flags)
@@ -57,9 +71,17 @@ impl Container {
             codec,
             interval,
             marker,
+            schema: schema.to_string(),
             block: Vec::new(),
             count: 0,
         })
+    }
+
+    /// One record that is encoded already.
+    pub(super) fn write_record(&mut self, record: &[u8], out: &mut Vec<u8>) -> Result<(), SerializeError> {
+        self.block.extend_from_slice(record);
+        self.count += 1;
+        self.closed_if_full(out)
     }
 
     fn closed_if_full(&mut self, out: &mut Vec<u8>) -> Result<(), SerializeError> {
@@ -75,7 +97,7 @@ impl EventSerializer for Container {
         let codec: &str = self.codec.into();
         out.extend_from_slice(MAGIC);
         put_long(out, 2);
-        for (key, value) in [("avro.schema", SCHEMA), ("avro.codec", codec)] {
+        for (key, value) in [("avro.schema", self.schema.as_str()), ("avro.codec", codec)] {
             put_bytes(out, key.as_bytes());
             put_bytes(out, value.as_bytes());
         }
@@ -84,9 +106,7 @@ impl EventSerializer for Container {
     }
 
     fn write(&mut self, event: EventRef<'_>, out: &mut Vec<u8>) -> Result<(), SerializeError> {
-        self.block.extend_from_slice(event.encoded());
-        self.count += 1;
-        self.closed_if_full(out)
+        self.write_record(event.encoded(), out)
     }
 
     fn write_batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), SerializeError> {
@@ -128,8 +148,11 @@ impl EventSerializer for Container {
 /// Bytes of a container that [`Container`] wrote up to the end of its last whole block; 0 if it has none.
 pub fn whole_length(input: &mut (impl Read + Seek)) -> io::Result<u64> {
     let size = input.seek(SeekFrom::End(0))?;
-    // What we write in front of the first block has about 200 bytes.
-    let head = read_at(input, 0, 4096)?;
+    // What we write in front of the first block has about 200 bytes, or those of somebody's schema.
+    let mut head = read_at(input, 0, 4096)?;
+    if header(&head).is_none() {
+        head = read_at(input, 0, HEAD)?;
+    }
     let Some((mut at, marker)) = header(&head) else {
         return Ok(0);
     };
@@ -143,7 +166,7 @@ pub fn whole_length(input: &mut (impl Read + Seek)) -> io::Result<u64> {
 /// Where the first block begins, and the sync marker.
 fn header(head: &[u8]) -> Option<(u64, [u8; MARKER])> {
     let mut rest = head.strip_prefix(MAGIC)?;
-    for _ in 0..2 * take_long(&mut rest)? {
+    for _ in 0..take_long(&mut rest)?.checked_mul(2)? {
         let length = usize::try_from(take_long(&mut rest)?).ok()?;
         rest = rest.get(length..)?;
     }

@@ -7,6 +7,7 @@
 //! These lean on the event alone: who writes the bytes, syncs and retries is the sink's business.
 
 pub mod avro;
+pub mod avro_body;
 pub mod json;
 pub mod text;
 
@@ -46,6 +47,16 @@ pub trait EventSerializer: Send {
 
     /// One event.
     fn write(&mut self, event: EventRef<'_>, out: &mut Vec<u8>) -> Result<(), SerializeError>;
+
+    /// The file can hold this event, too. Where it cannot, the sink ends the file and begins another.
+    fn fits(&mut self, _event: EventRef<'_>) -> bool {
+        true
+    }
+
+    /// [`EventSerializer::fits`] has to be asked for each event; else it is not.
+    fn looks_at_each(&self) -> bool {
+        false
+    }
 
     /// A whole batch, for formats that need not look at each event.
     fn write_batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), SerializeError> {
@@ -163,6 +174,13 @@ pub const ALL: &[Spec] = &[
         settings: &["syncIntervalBytes", "compressionCodec"],
         about: "An Avro object container of records with headers and body.",
         make: avro::make,
+    },
+    Spec {
+        name: "AvroEventSerializer",
+        class: "org.apache.flume.sink.hdfs.AvroEventSerializer$Builder",
+        settings: &["syncIntervalBytes", "compressionCodec", "schemaURL"],
+        about: "An Avro object container of the bodies, which are Avro already, under the schema that a header names.",
+        make: avro_body::make,
     },
 ];
 

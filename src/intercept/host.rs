@@ -5,8 +5,7 @@ use crate::event::{Batch, BatchBuilder, EventRef};
 use crate::exit::{StageError, StageResult};
 use crate::say;
 use crate::stage::Interceptor;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::process::{Command, Stdio};
+use crate::this_host::{address_of, canonical_name, own_name};
 
 /// Set a header to the address or the name of this host.
 #[derive(clap::Args)]
@@ -27,7 +26,7 @@ pub struct Host {
 impl Interceptor for Host {
     /// Resolves once: a look-up for each event would cost more than everything else.
     fn start(&mut self) -> StageResult {
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = own_name();
         let address = address_of(&name);
         if address.is_none() {
             say::warn(
@@ -64,42 +63,16 @@ impl Interceptor for Host {
     }
 }
 
-/// The first IPv4 address of a name, or else its first address: Java's order.
-fn address_of(name: &str) -> Option<IpAddr> {
-    let found: Vec<IpAddr> = (name, 0)
-        .to_socket_addrs()
-        .ok()?
-        .map(|address| address.ip())
-        .collect();
-    found
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(found.first())
-        .copied()
-}
-
-/// The canonical name of an address by the system's own order of look-up (files, then DNS), which `getent`
-/// gives without a foreign call; `None` where it knows none.
-fn canonical_name(address: IpAddr) -> Option<String> {
-    let mut getent = Command::new("getent");
-    let asked = getent
-        .args(["hosts", &address.to_string()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let said = asked.output().ok().filter(|output| output.status.success())?;
-    let line = String::from_utf8(said.stdout).ok()?;
-    line.split_whitespace().nth(1).map(str::to_string)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::Event;
     use crate::intercept::tests::intercepted;
+    use std::net::IpAddr;
 
     #[test]
     fn the_header_is_an_address_or_a_name_wherever_the_host_resolves() {
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = own_name();
         let expected = address_of(&name).map(|address| address.to_string());
         let event = Event::new("a").with_header("host", "old");
         let found = &intercepted(&["host"], std::slice::from_ref(&event))[0];
@@ -119,12 +92,6 @@ mod tests {
             intercepted(&["host", "--preserve-existing"], std::slice::from_ref(&event)),
             [event]
         );
-    }
-
-    #[test]
-    fn a_name_that_does_not_resolve_has_no_address() {
-        assert_eq!(address_of("no.such.host.invalid"), None);
-        assert_eq!(address_of("127.0.0.1"), Some("127.0.0.1".parse().unwrap()));
     }
 
     trait ParseIp {

@@ -14,7 +14,6 @@ pub mod static_;
 pub mod timestamp;
 pub mod uuid;
 mod groups;
-mod joda;
 
 use crate::component::{Spec, setting_error};
 use crate::event::{Batch, BatchBuilder, Entries, EventRef};

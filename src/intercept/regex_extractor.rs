@@ -7,15 +7,14 @@
 
 use super::Checked;
 use super::groups::Groups;
-use super::joda::Format;
 use crate::component::nearest;
+use crate::date::{DatePattern, Zone};
 use crate::event::{BatchBuilder, EventRef, shown};
 use crate::exit::StageError;
 use crate::pattern::Pattern;
 use crate::say;
 use crate::stage::Interceptor;
 use crate::value::Pair;
-use jiff::tz::TimeZone;
 
 const NAME: &str = "intercept regex_extractor";
 const PASS_THROUGH: &str = "org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer";
@@ -39,7 +38,7 @@ pub struct RegexExtractor {
     #[arg(skip)]
     dates: Vec<Dated>,
     #[arg(skip)]
-    zone: Option<TimeZone>,
+    zone: Option<Zone>,
     #[arg(skip)]
     unread: u64,
 }
@@ -48,7 +47,7 @@ pub struct RegexExtractor {
 struct Dated {
     group: usize,
     header: String,
-    format: Format,
+    format: DatePattern,
 }
 
 /// A serializer as the settings describe it.
@@ -118,7 +117,7 @@ impl Member<'_> {
     }
 
     /// The date pattern of a Millis serializer; `None` for one that passes the text through.
-    fn date(&self) -> Result<Option<Format>, String> {
+    fn date(&self) -> Result<Option<DatePattern>, String> {
         match self.class.unwrap_or("DEFAULT") {
             "DEFAULT" | PASS_THROUGH => Ok(None),
             MILLIS => {
@@ -128,7 +127,7 @@ impl Member<'_> {
                         self.name
                     )
                 })?;
-                let format = Format::new(pattern);
+                let format = DatePattern::joda_reader(pattern);
                 format
                     .map(Some)
                     .map_err(|why| format!("serializers.{}.pattern: {why}", self.name))
@@ -194,11 +193,11 @@ impl Interceptor for RegexExtractor {
 impl RegexExtractor {
     fn push_dated(&mut self, event: EventRef<'_>, out: &mut BatchBuilder) {
         let body = event.body();
-        let zone = self.zone.get_or_insert_with(TimeZone::system);
+        let zone = self.zone.get_or_insert_with(Zone::local);
         let mut times: Vec<(&str, String)> = Vec::with_capacity(self.dates.len());
         for dated in &self.dates {
             let text = self.regex.group(dated.group).map(|range| &body[range]);
-            match text.and_then(|text| dated.format.millis(text, zone)) {
+            match text.and_then(|text| dated.format.read(text, zone)) {
                 Some(millis) => times.push((&dated.header, millis.to_string())),
                 None => {
                     self.unread += 1;

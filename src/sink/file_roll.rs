@@ -29,24 +29,25 @@
 //! until the commit, but only a few do: a transaction over many small files commits the full ones early,
 //! which a failure later would repeat.
 
+mod files;
 mod names;
 mod open;
+mod place;
 mod recover;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use crate::codec::{self, EventSerializer};
-use crate::event::Batch;
+use crate::event::{Batch, EventRef};
 use crate::exit::{StageError, StageResult};
-use crate::metrics::{Count, Counters};
+use crate::metrics::Counters;
 use crate::say;
 use crate::stage::{Sink, SinkError};
 use crate::value::{Pair, Seconds, Size};
-use names::{Manager, Names};
-use open::OpenFile;
-use std::io;
-use std::path::{Path, PathBuf};
+use files::Files;
+use open::{OpenFile, create_directory};
+use place::Place;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,9 +58,8 @@ const FULL_FILES: usize = 32;
 /// Write events to files in a directory, which are rolled by time, size or number of events.
 #[derive(clap::Args)]
 pub struct FileRoll {
-    /// Directory for the files; it is created with its parents.
-    #[arg(long, id = "sink.directory", value_name = "DIR")]
-    directory: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Seconds after which a file is complete and the next event begins another; 0 never.
     #[arg(long, id = "sink.rollInterval", default_value = "30", value_name = "TIME")]
     roll_interval: Seconds,
@@ -72,56 +72,27 @@ pub struct FileRoll {
     /// Events in a transaction. Accepted for Flume's sake: batches are taken as they come.
     #[arg(long, id = "sink.batchSize", default_value = "100", value_name = "EVENTS")]
     batch_size: u32,
-    /// How events are written: TEXT, HEADER_AND_TEXT, avro_event, or Flume's class name for it.
+    /// How events are written: TEXT, HEADER_AND_TEXT, avro_event, or Flume's class name for one of these or for
+    /// AvroEventSerializer.
     #[arg(long, id = "sink.serializer", default_value = "TEXT", value_name = "NAME")]
     serializer: String,
     /// Settings of the serializer: appendNewline for TEXT and HEADER_AND_TEXT; syncIntervalBytes and
-    /// compressionCodec (null, deflate, snappy, zstandard, bzip2) for avro_event.
+    /// compressionCodec (null, deflate, snappy, zstandard, bzip2) for avro_event and AvroEventSerializer, which has
+    /// schemaURL, too.
     #[arg(long, id = "sink.serializer.*", value_name = "KEY=VALUE")]
     serializer_set: Vec<Pair>,
-    /// How files are named: DEFAULT (milliseconds of the start, number) or ROLLTIME (local time, number).
-    #[arg(long, id = "sink.pathManager", default_value = "DEFAULT", value_name = "NAME")]
-    path_manager: String,
-    /// What names begin with.
-    #[arg(
-        long,
-        id = "sink.pathManager.prefix",
-        default_value = "",
-        value_name = "TEXT",
-        hide_default_value = true
-    )]
-    path_manager_prefix: String,
-    /// What names end with, without the dot.
-    #[arg(
-        long,
-        id = "sink.pathManager.extension",
-        default_value = "",
-        value_name = "TEXT",
-        hide_default_value = true
-    )]
-    path_manager_extension: String,
+    /// Files that are open at a time, where the directory or the prefix has escapes: before another one is opened, the
+    /// one that was not written to for longest is completed.
+    #[arg(long, id = "sink.maxOpenFiles", default_value = "500", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_open_files: u32,
     #[arg(skip)]
     own_serializer: Option<MakeSerializer>,
-    #[arg(skip)]
-    names: Option<Names>,
     #[arg(skip)]
     files: Files,
 }
 
 type MakeSerializer = Box<dyn Fn() -> Box<dyn EventSerializer> + Send>;
-
-/// The files of the transaction.
-#[derive(Default)]
-struct Files {
-    /// Those that are full, oldest first.
-    full: Vec<OpenFile>,
-    /// The one that is written.
-    current: Option<OpenFile>,
-    /// A buffer that no file has.
-    spare: Vec<u8>,
-    /// Where files are counted, as connections.
-    counters: Option<Arc<Counters>>,
-}
 
 impl FileRoll {
     /// Write with a serializer of one's own, of which each file gets a new one.
@@ -133,154 +104,84 @@ impl FileRoll {
         self
     }
 
-    fn new_serializer(&self) -> Result<(Box<dyn EventSerializer>, Vec<String>), String> {
-        if let Some(make) = &self.own_serializer {
-            return Ok((make(), Vec::new()));
+    /// The file that is written for a key.
+    fn current(&mut self, key: &[u8]) -> Result<&mut OpenFile, SinkError> {
+        let FileRoll { files, place, .. } = self;
+        let settings = (&self.own_serializer, &self.serializer, &self.serializer_set);
+        let make = || new_serializer(settings).map(|(made, _)| made);
+        files.current(key, self.max_open_files as usize, place, make)
+    }
+
+    /// One event, in the file for a key.
+    fn write_one(&mut self, key: &[u8], event: EventRef<'_>) -> Result<(), SinkError> {
+        if !self.current(key)?.fits(event) {
+            self.files.fill(key)?;
+            self.files.close_if_many()?;
         }
-        let given = self.serializer_set.iter().cloned();
-        let mut options = codec::Options::new(given.map(|pair| (pair.name, pair.value)));
-        let serializer = codec::serializer(&self.serializer, &mut options)?;
-        Ok((serializer, options.warnings))
-    }
-
-    /// A file under the next free name.
-    fn create(&mut self) -> Result<OpenFile, SinkError> {
-        loop {
-            let (serializer, _) = self.new_serializer().map_err(SinkError::retry)?;
-            let Some(names) = &mut self.names else {
-                return Err(SinkError::retry("the sink was not started"));
-            };
-            let name = names.next();
-            let spare = std::mem::take(&mut self.files.spare);
-            let created = OpenFile::create(&self.directory, &name, serializer, spare);
-            let created = created.map_err(|error| {
-                SinkError::retry(format!(
-                    "no file can be made in {}: {error}",
-                    self.directory.display()
-                ))
-            })?;
-            if let Some(file) = created {
-                return Ok(file);
-            }
+        let (size, count) = (self.roll_size.0, self.roll_count);
+        let file = self.current(key)?;
+        file.write(event)?;
+        if (size > 0 && file.size() >= size) || (count > 0 && file.events() >= count) {
+            self.files.fill(key)?;
+            self.files.close_if_many()?;
         }
+        Ok(())
     }
 
-    fn current(&mut self) -> Result<&mut OpenFile, SinkError> {
-        let file = match self.files.current.take() {
-            Some(file) => file,
-            None => {
-                let created = self.create();
-                self.files.count(match &created {
-                    Ok(_) => Count::ConnectionCreated,
-                    Err(_) => Count::ConnectionFailed,
-                });
-                created?
-            }
-        };
-        Ok(self.files.current.insert(file))
-    }
-
-    fn is_full(&self, file: &OpenFile) -> bool {
-        let by_size = self.roll_size.0 > 0 && file.size() >= self.roll_size.0;
-        by_size || (self.roll_count > 0 && file.events() >= self.roll_count)
-    }
-
-    /// When the current file is complete by its age.
+    /// When a file is complete by its age.
     fn roll_time(&self) -> Option<Instant> {
         let interval = self.roll_interval.0;
-        let file = self
-            .files
-            .current
-            .as_ref()
-            .filter(|_| interval > Duration::ZERO)?;
-        file.opened.checked_add(interval)
+        (interval > Duration::ZERO)
+            .then(|| self.files.next_end(interval))
+            .flatten()
     }
 
     /// Where names begin, the directory is there, and a file can be made in it.
     fn prepare(&mut self) -> StageResult {
         let usage = |property: &str, why: String| StageError::Usage(format!("{property}: {why}"));
-        let manager = Manager::from_word(&self.path_manager).map_err(|why| usage("sink.pathManager", why))?;
-        let names = Names::new(manager, &self.path_manager_prefix, &self.path_manager_extension)
-            .map_err(|why| usage("sink.pathManager", why))?;
-        let (_, warnings) = self
-            .new_serializer()
-            .map_err(|why| usage("sink.serializer", why))?;
+        self.place
+            .prepare()
+            .map_err(|(property, why)| usage(property, why))?;
+        let settings = (&self.own_serializer, &self.serializer, &self.serializer_set);
+        let (_, warnings) = new_serializer(settings).map_err(|why| usage("sink.serializer", why))?;
         for warning in warnings {
             say::warn(NAME, format!("sink.serializer.{warning}"));
         }
+        let base = self.place.base();
         let failed = |what: &str, why: &dyn std::fmt::Display| {
-            let path = self.directory.display();
+            let path = base.display();
             StageError::Failed(format!("sink.directory {path} {what}: {why}"))
         };
-        if self.directory.exists() && !self.directory.is_dir() {
+        if base.exists() && !base.is_dir() {
             return Err(failed("cannot be used", &"it is no directory"));
         }
-        create_directory(&self.directory).map_err(|error| failed("cannot be created", &error))?;
-        recover::complete_leftovers(&self.directory).map_err(|error| failed("cannot be read", &error))?;
-        self.names = Some(names.clone());
-        let probe = self
-            .create()
-            .map_err(|error| StageError::Failed(format!("sink.directory: {error}")))?;
-        probe.remove();
-        self.names = Some(names);
-        Ok(())
+        create_directory(base).map_err(|error| failed("cannot be created", &error))?;
+        let all = !self.place.is_constant();
+        recover::complete_leftovers(base, all).map_err(|error| failed("cannot be read", &error))?;
+        let make = || new_serializer(settings).map(|(made, _)| made);
+        let probed = self
+            .place
+            .of(&[])
+            .map(|(_, names)| Files::probe(base, &names, make));
+        probed
+            .unwrap_or(Ok(()))
+            .map_err(|error| StageError::Failed(format!("sink.directory: {error}")))
     }
 }
 
-/// Create a directory with its parents, each safe in its own parent.
-fn create_directory(path: &Path) -> io::Result<()> {
-    let missing: Vec<_> = path
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .collect();
-    std::fs::create_dir_all(path)?;
-    for path in missing {
-        let parent = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        rustix::fs::fsync(open::open_directory(parent)?)?;
-    }
-    Ok(())
-}
+type Serializer<'a> = (&'a Option<MakeSerializer>, &'a String, &'a Vec<Pair>);
 
-impl Files {
-    /// Nothing more comes into the current file.
-    fn fill(&mut self) -> Result<(), SinkError> {
-        if let Some(file) = &mut self.current {
-            self.spare = file.end()?;
-        }
-        self.full.extend(self.current.take());
-        Ok(())
+/// A serializer by the settings, and what is worth a warning.
+fn new_serializer(
+    (own, name, set): Serializer<'_>,
+) -> Result<(Box<dyn EventSerializer>, Vec<String>), String> {
+    if let Some(make) = own {
+        return Ok((make(), Vec::new()));
     }
-
-    fn commit(&mut self) -> Result<(), SinkError> {
-        let mut files = self.full.iter_mut().chain(&mut self.current);
-        files.try_for_each(OpenFile::commit)
-    }
-
-    /// Complete the full files, which are committed.
-    fn complete(&mut self) -> Result<(), SinkError> {
-        self.full.iter_mut().try_for_each(OpenFile::rename)?;
-        self.full.iter().try_for_each(OpenFile::finish)?;
-        self.full.iter().for_each(|_| self.count(Count::ConnectionClosed));
-        self.full.drain(..).for_each(OpenFile::close);
-        Ok(())
-    }
-
-    /// As Flume's sink counts its files.
-    fn count(&self, count: Count) {
-        if let Some(counters) = &self.counters {
-            counters.add(count, 1);
-        }
-    }
-
-    /// Commit and complete all files.
-    fn close(&mut self) -> Result<(), SinkError> {
-        self.fill()?;
-        self.commit()?;
-        self.complete()
-    }
+    let given = set.iter().cloned();
+    let mut options = codec::Options::new(given.map(|pair| (pair.name, pair.value)));
+    let serializer = codec::serializer(name, &mut options)?;
+    Ok((serializer, options.warnings))
 }
 
 impl Sink for FileRoll {
@@ -296,18 +197,21 @@ impl Sink for FileRoll {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.roll_size.0 == 0 && self.roll_count == 0 {
-            return self.current()?.write_batch(batch);
+        let is_constant = self.place.is_constant();
+        if is_constant && self.roll_size.0 == 0 && self.roll_count == 0 {
+            let file = self.current(&[])?;
+            if !file.looks_at_each() {
+                return file.write_batch(batch);
+            }
         }
+        let mut key = Vec::new();
         for event in batch.events() {
             let event = event?;
-            self.current()?.write(event)?;
-            if self.files.current.as_ref().is_some_and(|file| self.is_full(file)) {
-                self.files.fill()?;
-                if self.files.full.len() >= FULL_FILES {
-                    self.files.close()?;
-                }
+            if !is_constant {
+                key.clear();
+                key.extend_from_slice(self.place.key(event));
             }
+            self.write_one(&key, event)?;
         }
         Ok(())
     }
@@ -320,34 +224,20 @@ impl Sink for FileRoll {
     }
 
     fn rollback(&mut self) {
-        let full = std::mem::take(&mut self.files.full);
-        for file in full.into_iter().chain(self.files.current.take()) {
-            if file.is_clean() && file.is_ended() {
-                self.files.full.push(file);
-                continue;
-            }
-            // Of all that are not committed only the oldest can have had a commit before: it goes on.
-            match if file.is_clean() {
-                Ok(file)
-            } else {
-                file.rolled_back()
-            } {
-                Ok(file) => self.files.current = Some(file),
-                Err(name) => self.names.iter_mut().for_each(|names| names.give_back(&name)),
-            }
-        }
+        self.files.rollback();
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.files.full.is_empty() {
-            true => self.roll_time(),
-            false => Some(Instant::now()),
+        match self.files.full() {
+            0 => self.roll_time(),
+            _ => Some(Instant::now()),
         }
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        if self.roll_time().is_some_and(|time| time <= Instant::now()) {
-            self.files.fill()?;
+        let now = Instant::now();
+        if self.roll_time().is_some_and(|time| time <= now) {
+            self.files.fill_older(self.roll_interval.0, now)?;
         }
         self.files.commit()?;
         self.files.complete()

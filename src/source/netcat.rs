@@ -2,6 +2,7 @@
 
 use super::server::{Binding, Connection, Connections, Server, announce, hang_up};
 use crate::ack::{Outcome, Receipt};
+use crate::charset::{Charset, DecodeErrorPolicy};
 use crate::event::BatchBuilder;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
@@ -39,10 +40,10 @@ pub struct Netcat {
     /// Answer OK to each line.
     #[arg(long, id = "ack-every-event", default_value = "true")]
     ack_every_event: bool,
-    /// Character set of the lines: UTF-8, ISO-8859-1 or US-ASCII. Bodies are UTF-8; bytes that are not valid
-    /// in it are kept.
-    #[arg(long, id = "encoding", default_value = "utf-8", value_name = "NAME", value_parser = encoding)]
-    encoding: Encoding,
+    /// Character set of the lines and the answers, by Java's name: UTF-8, ISO-8859-1, UTF-16 ... Bodies are
+    /// UTF-8. What is not valid in UTF-8 or US-ASCII is kept as it is; U+FFFD stands for it in others.
+    #[arg(long, id = "encoding", default_value = "utf-8", value_name = "NAME")]
+    encoding: Charset,
     #[command(flatten)]
     connections: Connections,
     #[arg(skip)]
@@ -56,24 +57,6 @@ struct Running(Option<Server>);
 impl Clone for Running {
     fn clone(&self) -> Self {
         Running(None)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    /// Bytes are taken as they are.
-    Utf8,
-    /// Each byte is a character.
-    Latin1,
-}
-
-fn encoding(name: &str) -> Result<Encoding, String> {
-    match name.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" | "us-ascii" | "ascii" => Ok(Encoding::Utf8),
-        "iso-8859-1" | "iso8859-1" | "iso8859_1" | "latin1" => Ok(Encoding::Latin1),
-        _ => Err(format!(
-            "the encoding \"{name}\" is not supported; there are UTF-8, ISO-8859-1 and US-ASCII"
-        )),
     }
 }
 
@@ -125,6 +108,9 @@ struct Client<'a> {
     socket: Arc<OwnedFd>,
     peer: String,
     settings: &'a Netcat,
+    /// Of the lines, and of the answers: the byte order is known when the first bytes have come.
+    encoding: Charset,
+    is_begun: bool,
     buffer: Vec<u8>,
     scanned: usize,
 }
@@ -135,6 +121,8 @@ impl<'a> Client<'a> {
             socket: Arc::new(connection.socket),
             peer: connection.peer,
             settings,
+            encoding: settings.encoding,
+            is_begun: false,
             buffer: Vec::new(),
             scanned: 0,
         }
@@ -180,18 +168,19 @@ impl<'a> Client<'a> {
 
     /// Hand on the whole lines of the buffer; false to end the connection.
     fn take_lines(&mut self, to: &Arc<ChannelProcessor>) -> Result<bool, String> {
-        let mut used = 0;
+        let width = self.encoding.width();
+        let mut used = self.begun();
         let mut batch = BatchBuilder::new();
         let mut too_long = false;
-        while let Some(length) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+        while let Some(length) = self.encoding.find_lf(&self.buffer[self.scanned..]) {
             let end = self.scanned + length;
             let line = &self.buffer[used..end];
             too_long = self.is_too_long(line, 1);
             if too_long {
                 break;
             }
-            push(&mut batch, line, self.settings.encoding);
-            used = end + 1;
+            push(&mut batch, line, self.encoding);
+            used = end + width;
             self.scanned = used;
             if batch.len() >= BATCH.0 || batch.bytes() >= BATCH.1 {
                 self.hand_on(&mut batch, to)?;
@@ -201,7 +190,7 @@ impl<'a> Client<'a> {
             self.hand_on(&mut batch, to)?;
         }
         self.buffer.drain(..used);
-        self.scanned = self.buffer.len();
+        self.scanned = self.buffer.len() - self.buffer.len() % width;
         // Flume's buffer is full before the LF that would come next.
         if too_long || self.is_too_long(&self.buffer, 0) {
             self.refuse_long_line(to)?;
@@ -210,18 +199,25 @@ impl<'a> Client<'a> {
         Ok(!to.stop().is_stopping())
     }
 
+    /// When the first code unit has come: the byte order. The length of the mark that said so.
+    fn begun(&mut self) -> usize {
+        if self.is_begun || self.buffer.len() < self.encoding.width() {
+            return 0;
+        }
+        self.is_begun = true;
+        let (encoding, mark) = self.encoding.at_start(&self.buffer);
+        self.encoding = encoding;
+        self.scanned = mark;
+        mark
+    }
+
     fn is_too_long(&self, line: &[u8], end: usize) -> bool {
         let most = self.settings.max_line_length as usize - end;
         let reached = |count: usize| match end {
             0 => count >= most,
             _ => count > most,
         };
-        reached(line.len())
-            && reached(match self.settings.encoding {
-                Encoding::Latin1 => line.len(),
-                // A character has one byte that is no continuation.
-                Encoding::Utf8 => line.iter().filter(|byte| *byte & 0xc0 != 0x80).count(),
-            })
+        reached(line.len()) && reached(self.encoding.count(line))
     }
 
     fn refuse_long_line(&self, to: &ChannelProcessor) -> Result<(), String> {
@@ -276,6 +272,7 @@ impl<'a> Client<'a> {
         to: &Arc<ChannelProcessor>,
     ) -> Result<(), String> {
         let (socket, peer, shared) = (self.socket.clone(), self.peer.clone(), to.clone());
+        let encoding = self.encoding;
         receipt.then(move |outcome| {
             if outcome == Outcome::Accepted {
                 return shared.counters().add(Count::EventAccepted, events);
@@ -285,7 +282,7 @@ impl<'a> Client<'a> {
             // The thread that settles is not held up by a client that does not read.
             let _ = rustix::net::send(
                 &*socket,
-                answer.as_bytes(),
+                &encoding.encode(&answer),
                 SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
             );
         });
@@ -294,7 +291,8 @@ impl<'a> Client<'a> {
 
     /// Send an answer, as long as the client reads.
     fn answer(&self, text: &str) -> Result<(), String> {
-        let mut rest = text.as_bytes();
+        let encoded = self.encoding.encode(text);
+        let mut rest = &encoded[..];
         let deadline = Instant::now() + ANSWER_PATIENCE;
         while !rest.is_empty() {
             match rustix::net::send(&*self.socket, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -313,12 +311,15 @@ impl<'a> Client<'a> {
     }
 }
 
-fn push(batch: &mut BatchBuilder, line: &[u8], encoding: Encoding) {
-    if encoding == Encoding::Utf8 || line.is_ascii() {
+fn push(batch: &mut BatchBuilder, line: &[u8], encoding: Charset) {
+    let is_kept = encoding == Charset::UTF_8 || encoding == Charset::US_ASCII;
+    if is_kept || (encoding.is_ascii_compatible() && line.is_ascii()) {
         return batch.push_body(line);
     }
-    let text: String = line.iter().map(|byte| char::from(*byte)).collect();
-    batch.push_body(text.as_bytes());
+    match encoding.decode(line, DecodeErrorPolicy::Replace) {
+        Ok(text) => batch.push_body(text.as_bytes()),
+        Err(_) => batch.push_body(line),
+    }
 }
 
 /// Wait until somebody has taken responsibility, but not beyond the grace of a stop.
@@ -400,9 +401,9 @@ mod tests {
             let mut client = self.connect();
             client.write_all(text).unwrap();
             client.shutdown(std::net::Shutdown::Write).unwrap();
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).unwrap();
-            answer
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).unwrap();
+            String::from_utf8(answer).unwrap()
         }
     }
 
@@ -484,7 +485,36 @@ mod tests {
         let bench = start(&[], Collect::accepting());
         bench.say(b"a\xffb\n");
         assert_eq!(bench.collect.events()[0].body(), &b"a\xffb"[..]);
-        assert!(encoding("utf-16").unwrap_err().contains("utf-16"));
+    }
+
+    #[test]
+    fn wide_characters_are_lines_and_answered_in_their_byte_order() {
+        let bench = start(&["--encoding", "UTF-16"], Collect::accepting());
+        let little: Charset = "UTF-16LE".parse().unwrap();
+        let mut client = bench.connect();
+        // The mark comes in two pieces, and U+0A0A is no line feed.
+        let text = little.encode("\u{FEFF}a\u{0A0A}\u{20AC}\nb\n").into_owned();
+        client.write_all(&text[..1]).unwrap();
+        client.write_all(&text[1..]).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(
+            little.decode(&answer, DecodeErrorPolicy::Fail).unwrap(),
+            "OK\nOK\n"
+        );
+        assert_eq!(bench.collect.bodies(), ["a\u{0A0A}\u{20AC}", "b"]);
+    }
+
+    #[test]
+    fn line_of_utf16_is_measured_in_characters() {
+        let bench = start(
+            &["--encoding", "UTF-16LE", "--max-line-length", "5"],
+            Collect::accepting(),
+        );
+        let little: Charset = "UTF-16LE".parse().unwrap();
+        bench.say(&little.encode("1234\n12345\n"));
+        assert_eq!(bench.collect.bodies(), ["1234"]);
     }
 
     #[test]

@@ -66,6 +66,17 @@ impl Names {
         })
     }
 
+    /// The same with another prefix, from the first number on.
+    pub fn with_prefix(&self, prefix: &str) -> Names {
+        Names {
+            prefix: prefix.to_string(),
+            second: String::new(),
+            count: 0,
+            free: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Give back a name whose file was taken back: while a trouble lasts each try has the same name.
     pub fn give_back(&mut self, name: &str) {
         self.free.push(name.to_string());

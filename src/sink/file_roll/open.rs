@@ -112,6 +112,16 @@ impl OpenFile {
         self.state.tail()
     }
 
+    /// Its format can hold the event; where it cannot, the file is complete and another one can.
+    pub fn fits(&mut self, event: EventRef<'_>) -> bool {
+        self.serializer.fits(event)
+    }
+
+    /// Its format has to be asked for each event whether it fits.
+    pub fn looks_at_each(&self) -> bool {
+        self.serializer.looks_at_each()
+    }
+
     /// Write a batch.
     pub fn write_batch(&mut self, batch: &Batch) -> Result<(), SinkError> {
         self.serializer
@@ -266,6 +276,23 @@ impl OpenFile {
     fn trouble(&self, error: io::Error) -> SinkError {
         SinkError::retry(format!("{}: {error}", self.path.display()))
     }
+}
+
+/// Create a directory with its parents, each safe in its own parent.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    std::fs::create_dir_all(path)?;
+    for path in missing {
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        rustix::fs::fsync(open_directory(parent)?)?;
+    }
+    Ok(())
 }
 
 /// The directory as a descriptor that stays with it when it is moved.

@@ -13,11 +13,25 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Complete what dead sinks have left in the directory. One that resists is said and left.
-pub fn complete_leftovers(path: &Path) -> io::Result<()> {
+/// Complete what dead sinks have left in the directory; in `all` directories below it, too, but links are not
+/// followed. One that resists is said and left.
+pub fn complete_leftovers(path: &Path, all: bool) -> io::Result<()> {
     let directory = open_directory(path)?;
     for entry in std::fs::read_dir(path)? {
-        let file = entry?.file_name();
+        let entry = entry?;
+        let file = entry.file_name();
+        if all && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let below = entry.path();
+            if let Err(error) = complete_leftovers(&below, all) {
+                say::warn(
+                    NAME,
+                    format!(
+                        "{} cannot be searched for files in progress: {error}",
+                        below.display()
+                    ),
+                );
+            }
+        }
         let Some(name) = file.to_str().and_then(name_of_state) else {
             continue;
         };

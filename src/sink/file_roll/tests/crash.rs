@@ -106,7 +106,7 @@ fn after_a_crash_of_the_system_whole_avro_blocks_are_kept() {
 fn event_with_a_newline_inside_is_noted_before_it_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let mut sink = started(directory.path(), &[]);
-    let tail = |sink: &FileRoll| sink.files.current.as_ref().unwrap().noted_tail();
+    let tail = |sink: &FileRoll| sink.files.noted_tail();
     written(&mut sink, &["one"]);
     assert_eq!(tail(&sink), Tail::Lines);
     written(&mut sink, &["t\nwo"]);
