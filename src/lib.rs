@@ -40,6 +40,7 @@ pub mod sink;
 // what stages lean on: these know events, bytes and descriptors, never stages
 pub mod codec;
 pub mod rpc;
+pub mod syslog;
 pub mod fd;
 pub mod slab;
 pub mod tls;

@@ -169,6 +169,18 @@ impl BatchBuilder {
         self.count += 1;
     }
 
+    /// An event with these headers, which are closed.
+    #[inline(always)]
+    pub(crate) fn push_made(&mut self, entries: &Entries, body: &[u8]) {
+        put_block(&mut self.slab, entries.count, entries.size);
+        if !entries.is_empty() {
+            // With the zero behind the last.
+            put_front::<FRONT>(&mut self.slab, &entries.encoded, entries.size + 1);
+        }
+        put_bytes(&mut self.slab, body);
+        self.count += 1;
+    }
+
     /// The event without the headers that `drop` names.
     pub fn push_without(&mut self, event: EventRef<'_>, mut drop: impl FnMut(&[u8]) -> bool) {
         if !event.headers().any(|(key, _)| drop(key)) {
@@ -215,6 +227,20 @@ impl Entries {
     pub fn clear(&mut self) {
         self.encoded.clear();
         self.count = 0;
+    }
+
+    /// One more.
+    pub fn put(&mut self, name: &[u8], value: &[u8]) {
+        put_bytes(&mut self.encoded, name);
+        put_bytes(&mut self.encoded, value);
+        self.count += 1;
+    }
+
+    /// Those of `other`, which are closed, behind the ones that are there.
+    #[inline(always)]
+    pub fn add_all(&mut self, other: &Entries) {
+        put_front::<FRONT>(&mut self.encoded, &other.encoded, other.size);
+        self.count += other.count;
     }
 
     /// One more, whose value is the first bytes of `text`, so many of them.

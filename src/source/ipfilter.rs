@@ -107,7 +107,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 /// Java writes an IPv6 address in full.
-fn as_java(ip: IpAddr) -> String {
+pub(super) fn as_java(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => {
@@ -128,7 +128,7 @@ fn is_this_host(ip: IpAddr) -> bool {
 
 /// The name of an address; the address itself where it has none.
 #[allow(unsafe_code)]
-fn host_name(ip: IpAddr) -> String {
+pub(super) fn host_name(ip: IpAddr) -> String {
     let address = SocketAddr::new(ip, 0);
     let mut name = [0u8; HOST_NAME];
     let encoded = rustix::net::SocketAddrAny::from(address);

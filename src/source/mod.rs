@@ -2,16 +2,22 @@
 
 pub mod avro;
 pub mod batches;
+pub mod datagrams;
 pub mod exec;
+pub mod handing;
 pub mod intake;
 pub mod ipfilter;
 pub mod lines;
+pub mod multiport_syslogtcp;
 pub mod netcat;
 pub mod reading;
 pub mod seq;
 pub mod server;
 pub mod stdin;
 pub mod stream;
+pub mod syslog;
+pub mod syslogtcp;
+pub mod syslogudp;
 
 use crate::component::{Spec, setting_error};
 use crate::stage::{EventDrivenSource, PollableSource, Source};
@@ -30,6 +36,9 @@ pub const ALL: &[Spec<Source>] = &[
             ("batchTimeout", "100"),
             ("logStdErr", "true"),
         ]),
+    event_driven::<multiport_syslogtcp::MultiportSyslogTcp>("multiport_syslogtcp")
+        .also(&["org.apache.flume.source.MultiportSyslogTCPSource"])
+        .shell(&[("host", "127.0.0.1"), ("batchSize", "1000")]),
     event_driven::<netcat::Netcat>("netcat")
         .also(&["org.apache.flume.source.NetcatSource"])
         .shell(&[("bind", "127.0.0.1")]),
@@ -38,6 +47,13 @@ pub const ALL: &[Spec<Source>] = &[
         .shell(&[("batchSize", "1000")]),
     polled::<stdin::Stdin>("stdin"),
     event_driven::<stream::Stream>("stream").positional("listen"),
+    event_driven::<syslog::Syslog>("syslog").shell(&[("bind", "127.0.0.1")]),
+    event_driven::<syslogtcp::SyslogTcp>("syslogtcp")
+        .also(&["org.apache.flume.source.SyslogTcpSource"])
+        .shell(&[("host", "127.0.0.1")]),
+    event_driven::<syslogudp::SyslogUdp>("syslogudp")
+        .also(&["org.apache.flume.source.SyslogUDPSource"])
+        .shell(&[("host", "127.0.0.1")]),
 ];
 
 /// The line of a source that is asked in a loop.

@@ -7,6 +7,7 @@ use crate::link::address::Listener;
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::ChannelProcessor;
+use crate::value::Seconds;
 use rustix::event::PollFlags;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -66,6 +67,30 @@ pub struct Connections {
     #[arg(long, id = "max-connections", default_value = "1024", value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
+}
+
+/// Settings of connections whose clients may be silent for ever, if nobody says otherwise.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Idle {
+    /// How long a client may send nothing until its connection is closed; 0 sets no limit.
+    #[arg(long, id = "idle-timeout", default_value = "0", value_name = "TIME")]
+    pub idle_timeout: Seconds,
+}
+
+impl Idle {
+    /// When a client that has sent something now must have sent more.
+    pub fn deadline(&self) -> Option<Instant> {
+        let limit = Some(self.idle_timeout.0).filter(|limit| !limit.is_zero());
+        limit.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
+    /// Why its connection is closed.
+    pub fn reason(&self) -> String {
+        format!(
+            "nothing came for {} s (--idle-timeout): the connection is closed",
+            self.idle_timeout.0.as_secs_f64()
+        )
+    }
 }
 
 /// A connection and who is at its other end.
@@ -254,11 +279,13 @@ fn begin(connection: Connection, open: &Arc<Open>, to: &Arc<ChannelProcessor>, s
 /// Say where the source listens, and how others than this host would reach it.
 pub fn announce(listener: &Listener, name: &str, how_to_open: &str) {
     let Some(address) = listener.local() else { return };
-    let Some(host) = address.host() else {
-        return say::info(name, format!("listening on {address}"));
-    };
-    let is_local = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match is_local {
+    announce_at(&address, address.host(), name, how_to_open);
+}
+
+/// The same for an address that is none of connections.
+pub fn announce_at(address: &dyn std::fmt::Display, host: Option<&str>, name: &str, how_to_open: &str) {
+    let is_local = |host: &str| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match host.is_some_and(is_local) {
         true => say::info(
             name,
             format!("listening on {address}, for this host only; {how_to_open} opens it to others"),
