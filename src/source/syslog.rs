@@ -4,6 +4,8 @@ pub mod connection;
 pub mod datagram;
 pub mod events;
 pub mod heads;
+#[cfg(test)]
+mod tests;
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
 use super::server::{Connections, Idle, Server, announce};

@@ -58,7 +58,7 @@ impl SyslogTcp {
         }
     }
 
-    fn events(&self) -> Result<Events, String> {
+    pub(super) fn events(&self) -> Result<Events, String> {
         let classic = Classic {
             in_datagrams: false,
             custom: self.format.custom()?,

@@ -150,7 +150,7 @@ mod tests {
             ("- text", Some(1)),
             ("[a] b", Some(3)),
             ("[a][b c=\"d\"]x", Some(12)),
-            (r#"[a b="]\]\"\\"] x"#, Some(14)),
+            (r#"[a b="]\]\"\\"] x"#, Some(15)),
             ("[a b=\"\"]", Some(8)),
             ("text", None),
             ("", None),
