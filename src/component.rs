@@ -266,6 +266,14 @@ pub const PLACE: char = '\u{1}';
 
 /// One property as a word; a member of a family goes to the family's argument.
 fn property(command: &Command, key: &str, value: &str) -> String {
+    let is_alias = |arg: &&Arg| {
+        arg.get_all_aliases()
+            .is_some_and(|aliases| aliases.contains(&key))
+    };
+    let key = match command.get_arguments().find(is_alias) {
+        Some(arg) => arg.get_id().as_str(),
+        None => key,
+    };
     let is_known = command.get_arguments().any(|arg| arg.get_id() == key);
     if !is_known {
         for arg in command.get_arguments() {

@@ -110,6 +110,11 @@ impl Options {
         Some(self.given.remove(at).1)
     }
 
+    /// Names of settings that were not used.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().map(|(key, _)| key.as_str())
+    }
+
     /// A truth value. As in Flume everything but "true" is false, which is worth a warning.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         let Some(word) = self.take(name) else {

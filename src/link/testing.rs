@@ -17,6 +17,10 @@ struct State {
     batches: Vec<Batch>,
     held: Vec<Promise>,
     answer: Option<Outcome>,
+    /// Whoever sends is held up.
+    is_blocking: bool,
+    /// Who is held up now.
+    blocked: u32,
 }
 
 /// See the module. A clone collects into the same place.
@@ -39,6 +43,38 @@ impl Collect {
     /// Keeps each batch unsettled until [`Collect::settle_all`].
     pub fn holding() -> Collect {
         Collect::default()
+    }
+
+    /// Accepts each batch, but holds up who sends it until [`Collect::unblock`].
+    #[cfg(feature = "http")]
+    pub fn blocking() -> Collect {
+        let collect = Self::accepting();
+        collect.lock().is_blocking = true;
+        collect
+    }
+
+    /// Wait until somebody is held up.
+    #[cfg(feature = "http")]
+    pub fn wait_blocked(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        while state.blocked == 0 {
+            assert!(Instant::now() < deadline, "nobody sends anything");
+            state = self.0.1.wait_timeout(state, PATIENCE).unwrap().0;
+        }
+    }
+
+    /// Let all go on.
+    #[cfg(feature = "http")]
+    pub fn unblock(&self) {
+        self.lock().is_blocking = false;
+        self.0.1.notify_all();
+    }
+
+    /// Settle each batch that comes from now on with this.
+    #[cfg(feature = "http")]
+    pub fn answer(&self, outcome: Outcome) {
+        self.lock().answer = Some(outcome);
     }
 
     /// A processor in front of it, and its stop.
@@ -105,6 +141,12 @@ impl Collect {
 impl Outlet for Collect {
     fn send_promised(&self, batch: Batch, promise: Promise) -> Result<(), SendError> {
         let mut state = self.lock();
+        state.blocked += 1;
+        self.0.1.notify_all();
+        while state.is_blocking {
+            state = self.0.1.wait(state).unwrap();
+        }
+        state.blocked -= 1;
         state.batches.push(batch);
         let answer = state.answer.clone();
         let promise = match answer {

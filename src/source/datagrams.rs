@@ -214,8 +214,11 @@ impl Receiver {
             };
             loop_.run();
         };
-        let thread = std::thread::Builder::new().name("flume-datagrams".into()).spawn(run);
-        let thread = thread.map_err(|error| StageError::Failed(format!("no thread can be started: {error}")))?;
+        let thread = std::thread::Builder::new()
+            .name("flume-datagrams".into())
+            .spawn(run);
+        let thread =
+            thread.map_err(|error| StageError::Failed(format!("no thread can be started: {error}")))?;
         Ok(Receiver(thread))
     }
 

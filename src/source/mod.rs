@@ -5,6 +5,8 @@ pub mod batches;
 pub mod datagrams;
 pub mod exec;
 pub mod handing;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod intake;
 pub mod ipfilter;
 pub mod lines;
@@ -36,6 +38,10 @@ pub const ALL: &[Spec<Source>] = &[
             ("batchTimeout", "100"),
             ("logStdErr", "true"),
         ]),
+    #[cfg(feature = "http")]
+    event_driven::<http::Http>("http")
+        .also(&["org.apache.flume.source.http.HTTPSource"])
+        .shell(&[("bind", "127.0.0.1")]),
     event_driven::<multiport_syslogtcp::MultiportSyslogTcp>("multiport_syslogtcp")
         .also(&["org.apache.flume.source.MultiportSyslogTCPSource"])
         .shell(&[("host", "127.0.0.1"), ("batchSize", "1000")]),

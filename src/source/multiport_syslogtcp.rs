@@ -76,7 +76,9 @@ impl FromStr for Ports {
         let ports: Vec<u16> = text.split_whitespace().map(port).collect::<Result<_, _>>()?;
         let twice = (0..ports.len()).find(|at| ports[*at] != 0 && ports[..*at].contains(&ports[*at]));
         match twice {
-            _ if ports.is_empty() => Err("there is no port in it; write ports with blanks between them".into()),
+            _ if ports.is_empty() => {
+                Err("there is no port in it; write ports with blanks between them".into())
+            }
             Some(at) => Err(format!("the port {} is there twice", ports[at])),
             None => Ok(Ports(ports)),
         }
@@ -85,9 +87,9 @@ impl FromStr for Ports {
 
 impl MultiportSyslogTcp {
     fn ports(&self) -> Result<&Ports, String> {
-        self.ports
-            .as_ref()
-            .ok_or_else(|| "the property ports is missing: the ports to listen on, as in --ports '10001 10002'".into())
+        self.ports.as_ref().ok_or_else(|| {
+            "the property ports is missing: the ports to listen on, as in --ports '10001 10002'".into()
+        })
     }
 
     fn charsets(&self) -> Result<BTreeMap<u16, Charset>, String> {
@@ -95,7 +97,10 @@ impl MultiportSyslogTcp {
             let port = pair.name.parse();
             let port = port.map_err(|_| format!("charset.port.{}: that is no port", pair.name))?;
             let charset = pair.value.parse();
-            Ok((port, charset.map_err(|error| format!("charset.port.{port}: {error}"))?))
+            Ok((
+                port,
+                charset.map_err(|error| format!("charset.port.{port}: {error}"))?,
+            ))
         };
         self.charset_port.iter().map(one).collect()
     }
@@ -132,7 +137,10 @@ impl EventDrivenSource for MultiportSyslogTcp {
         let charsets = self.charsets().map_err(StageError::Usage)?;
         let name = to.counters().name();
         if self.num_processors.is_some() {
-            say::info(name, "numProcessors means nothing here: each connection has a thread");
+            say::info(
+                name,
+                "numProcessors means nothing here: each connection has a thread",
+            );
         }
         let mut listeners = Vec::new();
         for port in ports.0 {
@@ -141,7 +149,10 @@ impl EventDrivenSource for MultiportSyslogTcp {
         }
         for (port, listener, acceptor) in listeners {
             let charset = charsets.get(&port).copied().unwrap_or(self.charset_default);
-            let chosen = listener.local().and_then(|address| address.port()).unwrap_or(port);
+            let chosen = listener
+                .local()
+                .and_then(|address| address.port())
+                .unwrap_or(port);
             let service = self.service(chosen, charset, acceptor);
             let server = serve(listener, service, &self.connections, "--host 0.0.0.0", to)?;
             self.running.servers.push(server);

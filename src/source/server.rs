@@ -45,11 +45,20 @@ pub struct Binding {
 impl Binding {
     /// The address; `port` is one that an example may name.
     pub fn address(&self, port: u16) -> Result<Address, StageError> {
+        self.address_from(self.bind.as_deref(), port)
+    }
+
+    /// The same for a source that listens on `host` if nothing else is said.
+    pub fn address_or(&self, host: &str, port: u16) -> Result<Address, StageError> {
+        self.address_from(Some(self.bind.as_deref().unwrap_or(host)), port)
+    }
+
+    fn address_from(&self, bind: Option<&str>, port: u16) -> Result<Address, StageError> {
         if let Some(address) = &self.listen {
             return Ok(address.clone());
         }
-        match (&self.bind, self.port) {
-            (Some(host), Some(port)) => Ok(Address::Tcp(host.clone(), port)),
+        match (bind, self.port) {
+            (Some(host), Some(port)) => Ok(Address::Tcp(host.to_string(), port)),
             (None, _) => Err(StageError::Usage(
                 "the property bind is missing: the address to listen on".into(),
             )),
@@ -191,7 +200,7 @@ impl Server {
 }
 
 /// Have the system let this process hold so many connections open, as far as it allows it.
-fn make_room(connections: u32, name: &str) {
+pub(super) fn make_room(connections: u32, name: &str) {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let wanted = u64::from(connections) + OTHER_DESCRIPTORS;
     let mut limit = getrlimit(Resource::Nofile);

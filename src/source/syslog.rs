@@ -114,7 +114,9 @@ impl FromStr for Way {
             "false" => Ok(Way::Closed),
             port => match port.parse() {
                 Ok(port) => Ok(Way::At(port)),
-                Err(_) => Err(format!("\"{word}\" is no port; there are numbers up to 65535, true and false")),
+                Err(_) => Err(format!(
+                    "\"{word}\" is no port; there are numbers up to 65535, true and false"
+                )),
             },
         }
     }
@@ -148,7 +150,9 @@ impl Syslog {
             Some(Way::At(port)) => Ok(Some(port)),
             Some(Way::Open) => match self.port {
                 Some(port) => Ok(Some(port)),
-                None => Err(format!("the property port is missing: the port for {name}, as in --port 5140")),
+                None => Err(format!(
+                    "the property port is missing: the port for {name}, as in --port 5140"
+                )),
             },
         };
         let is_open = |way: &Option<Way>| way.is_some_and(|way| way != Way::Closed);
@@ -163,7 +167,9 @@ impl Syslog {
             return Err("every way is closed: there is nothing to listen on".into());
         }
         if ports.tls.is_some_and(|port| port != 0 && Some(port) == ports.tcp) {
-            return Err("plain TCP and TLS cannot have the same port: say --tls=6514 or leave --tcp out".into());
+            return Err(
+                "plain TCP and TLS cannot have the same port: say --tls=6514 or leave --tcp out".into(),
+            );
         }
         Ok(ports)
     }
@@ -202,7 +208,11 @@ impl Syslog {
         loop {
             let listener = listen(tcp)?;
             let chosen = listener.local().and_then(|address| address.port());
-            let port = if tcp == 0 && udp == 0 { chosen.unwrap_or(0) } else { udp };
+            let port = if tcp == 0 && udp == 0 {
+                chosen.unwrap_or(0)
+            } else {
+                udp
+            };
             match DatagramSocket::udp(&self.bind, port) {
                 Ok(socket) => return Ok((Some(listener), Some(socket))),
                 // Somebody else has it for UDP.
@@ -235,9 +245,13 @@ pub fn serve(
 
 impl EventDrivenSource for Syslog {
     fn check(&self) -> Result<(), String> {
-        self.ports().map(drop).map_err(|error| format!("syslog: {error}"))?;
+        self.ports()
+            .map(drop)
+            .map_err(|error| format!("syslog: {error}"))?;
         match self.certificates.is_given() && self.tls.is_none() {
-            true => Err("syslog: certificates are given, and nothing speaks TLS: say --tls or --tls=6514".into()),
+            true => {
+                Err("syslog: certificates are given, and nothing speaks TLS: say --tls or --tls=6514".into())
+            }
             false => Ok(()),
         }
     }
@@ -258,7 +272,13 @@ impl EventDrivenSource for Syslog {
             self.running.servers.push(server);
         }
         if let Some((listener, acceptor)) = secured {
-            let server = serve(listener, self.service(Some(acceptor)), &self.connections, open, to)?;
+            let server = serve(
+                listener,
+                self.service(Some(acceptor)),
+                &self.connections,
+                open,
+                to,
+            )?;
             self.running.servers.push(server);
         }
         for socket in [udp, unix].into_iter().flatten() {

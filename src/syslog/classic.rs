@@ -70,8 +70,13 @@ impl Classic {
     /// The digits of a datagram that ends in them.
     fn cut_priority<'m>(&self, text: &'m [u8]) -> Option<(i32, &'m [u8], usize)> {
         let digits = text.strip_prefix(b"<")?;
-        let is_one = self.in_datagrams && (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-        let number = std::str::from_utf8(digits).ok().filter(|_| is_one)?.parse().ok()?;
+        let is_one =
+            self.in_datagrams && (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .filter(|_| is_one)?
+            .parse()
+            .ok()?;
         Some((number, digits, text.len()))
     }
 }
@@ -96,7 +101,10 @@ fn head<'m>(
         }
     };
     let rest = behind_blank(&text[stamp.len()..])?;
-    let end = rest.iter().position(|byte| !is_of_host(*byte)).unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|byte| !is_of_host(*byte))
+        .unwrap_or(rest.len());
     let (host, rest) = rest.split_at(end);
     let host = match host.split_first() {
         Some((b'-', b"")) if may_be_nobody => None,
@@ -166,7 +174,9 @@ impl Custom {
         }
         let regex = &self.regex;
         let group = |number: usize| {
-            let range = (number <= regex.group_count()).then(|| regex.group(number)).flatten()?;
+            let range = (number <= regex.group_count())
+                .then(|| regex.group(number))
+                .flatten()?;
             Some(&text[range]).filter(|found| !found.is_empty())
         };
         let stamp = group(3);
@@ -191,7 +201,9 @@ fn time(replace: &mut Option<(Pattern, Template)>, stamp: &[u8], clock: &mut Clo
         None => false,
     };
     let stamp = if is_replaced { &text } else { stamp };
-    let short = clock.short(stamp, true).filter(|(length, _)| *length == stamp.len());
+    let short = clock
+        .short(stamp, true)
+        .filter(|(length, _)| *length == stamp.len());
     match short {
         Some((_, time)) => time,
         None => clock.long(stamp, true),
@@ -210,7 +222,10 @@ impl Custom {
             (Some(search), replace) => {
                 let search = pattern(search, "search")?;
                 let template = Template::new(replace.unwrap_or_default(), &search);
-                Some((search, template.map_err(|error| format!("format.replace: {error}"))?))
+                Some((
+                    search,
+                    template.map_err(|error| format!("format.replace: {error}"))?,
+                ))
             }
             (None, Some(replace)) => {
                 return Err(format!(

@@ -109,7 +109,10 @@ mod tests {
             word.parse::<Keep>().unwrap().put(&message, &mut text);
             String::from_utf8(text).unwrap()
         };
-        assert_eq!(put("priority version timestamp hostname"), "<34>1 2003-10-11T22:14:15Z - ");
+        assert_eq!(
+            put("priority version timestamp hostname"),
+            "<34>1 2003-10-11T22:14:15Z - "
+        );
         assert_eq!(put("priority"), "<34>");
         assert_eq!(put("hostname version"), "1 - ");
     }

@@ -4,8 +4,8 @@
 //! has none it is of now. What cannot be read is invalid, with no priority either, and kept whole. So is what is no text
 //! in the character set of its port.
 
-use super::time::{Clock, is_blank};
 use super::Message;
+use super::time::{Clock, is_blank};
 use memchr::memchr;
 
 /// Bytes up to the closing bracket at most.
@@ -33,7 +33,11 @@ fn read<'m>(text: &'m [u8], clock: &mut Clock) -> Option<Message<'m>> {
         _ => (None, rest),
     };
     let (stamp, time, rest) = match rest.first()? {
-        b'-' => (&rest[..1], clock.now_ms(), rest.get(2..).filter(|rest| !rest.is_empty())?),
+        b'-' => (
+            &rest[..1],
+            clock.now_ms(),
+            rest.get(2..).filter(|rest| !rest.is_empty())?,
+        ),
         byte if byte.is_ascii_uppercase() => {
             let behind = rest.get(SHORT..).filter(|behind| !behind.is_empty())?;
             let stamp = &rest[..SHORT];
@@ -63,7 +67,8 @@ fn read<'m>(text: &'m [u8], clock: &mut Clock) -> Option<Message<'m>> {
 #[inline]
 fn short(stamp: &[u8], clock: &mut Clock) -> i64 {
     let read = clock.short(stamp, false);
-    let is_whole = |length: usize| length == stamp.len() || stamp[length..].iter().all(|byte| is_blank(*byte));
+    let is_whole =
+        |length: usize| length == stamp.len() || stamp[length..].iter().all(|byte| is_blank(*byte));
     match read {
         Some((length, Some(time))) if is_whole(length) => time,
         _ => 0,
@@ -74,9 +79,19 @@ fn short(stamp: &[u8], clock: &mut Clock) -> i64 {
 #[inline]
 fn long(stamp: &[u8], clock: &mut Clock) -> Option<i64> {
     clock.long(stamp, false).or_else(|| {
-        let digits = stamp.iter().position(|byte| !byte.is_ascii_digit() && !b"-T:.".contains(byte))?;
-        let is_offset = matches!(stamp.get(19..)?.iter().find(|byte| !byte.is_ascii_digit() && **byte != b'.'), Some(b'+' | b'-'));
-        (digits >= 19 && !is_offset).then(|| clock.long(&stamp[..digits], false)).flatten()
+        let digits = stamp
+            .iter()
+            .position(|byte| !byte.is_ascii_digit() && !b"-T:.".contains(byte))?;
+        let is_offset = matches!(
+            stamp
+                .get(19..)?
+                .iter()
+                .find(|byte| !byte.is_ascii_digit() && **byte != b'.'),
+            Some(b'+' | b'-')
+        );
+        (digits >= 19 && !is_offset)
+            .then(|| clock.long(&stamp[..digits], false))
+            .flatten()
     })
 }
 
@@ -98,11 +113,23 @@ mod tests {
             "<34>1 2003-10-11T22:14:15.0031234567+02:00 my:machine su - ID47 - x",
             "34 v1 at 2003-10-11T20:14:15.003Z host my:machine: su - ID47 - x",
         );
-        check("<13>Oct 11 22:14:15 h text", "13 at 2026-10-11T22:14:15Z host h: text");
-        check("<13>Feb  3 22:14:15 h a  b", "13 at 2026-02-03T22:14:15Z host h: a  b");
+        check(
+            "<13>Oct 11 22:14:15 h text",
+            "13 at 2026-10-11T22:14:15Z host h: text",
+        );
+        check(
+            "<13>Feb  3 22:14:15 h a  b",
+            "13 at 2026-02-03T22:14:15Z host h: a  b",
+        );
         check("<13>1 - h text", "13 v1 at 2026-11-28T22:00:00Z host h: text");
-        check("<13>2003-10-11T22:14:15 h text", "13 at 2003-10-11T22:14:15Z host h: text");
-        check("<13>2003-10-11T22:14:15.5X h text", "13 at 2003-10-11T22:14:15.5Z host h: text");
+        check(
+            "<13>2003-10-11T22:14:15 h text",
+            "13 at 2003-10-11T22:14:15Z host h: text",
+        );
+        check(
+            "<13>2003-10-11T22:14:15.5X h text",
+            "13 at 2003-10-11T22:14:15.5Z host h: text",
+        );
         check("<13456>- h text", "13456 at 2026-11-28T22:00:00Z host h: text");
         check("<-13>- h text", "-13 at 2026-11-28T22:00:00Z host h: text");
         check("<13>Foo 11 22:14:15 h x", "13 at 1970-01-01T00:00:00Z host h: x");

@@ -232,7 +232,10 @@ mod tests {
         check("<13>text", "13: text");
         check("<13>app: text", "13 app app: app: text");
         check("<13>", "13: ");
-        check("<189>29: *Mar 1 18:46:11: %SYS-5", "189 app 29: 29: *Mar 1 18:46:11: %SYS-5");
+        check(
+            "<189>29: *Mar 1 18:46:11: %SYS-5",
+            "189 app 29: 29: *Mar 1 18:46:11: %SYS-5",
+        );
         check("<13>1 text", "13: 1 text");
         check("<13>[x]: text", "13: [x]: text");
         check("<13>2003 text", "13: 2003 text");
@@ -240,7 +243,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_kept_whole_and_marked() {
-        for bad in ["", "text", "<>x", "<a>x", "<1234>x", "<192>x", "<13", "<", "<-1>x", " <13>x"] {
+        for bad in [
+            "", "text", "<>x", "<a>x", "<1234>x", "<192>x", "<13", "<", "<-1>x", " <13>x",
+        ] {
             check(bad, &format!("Invalid: {bad}"));
         }
         for bad in [

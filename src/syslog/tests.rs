@@ -24,7 +24,9 @@ pub(super) fn shown(message: &Message<'_>) -> String {
         }
     };
     field("v", message.version.map(text));
-    let time = message.timestamp_ms.map(|ms| Timestamp::from_millisecond(ms).unwrap());
+    let time = message
+        .timestamp_ms
+        .map(|ms| Timestamp::from_millisecond(ms).unwrap());
     field("at ", time.map(|time| time.to_string()));
     field("host ", message.host.map(text));
     field("app ", message.app_name.map(text));
@@ -59,7 +61,10 @@ fn classic_reads_heads_of_both_forms() {
         "<34>2003-10-11T22:14:15.003456+02:00 - text",
         "34 at 2003-10-11T20:14:15.003Z: text",
     );
-    check_classic("<34>2003-10-11T22:14:15 h text", "34 at 2003-10-11T20:14:15Z host h: text");
+    check_classic(
+        "<34>2003-10-11T22:14:15 h text",
+        "34 at 2003-10-11T20:14:15Z host h: text",
+    );
     check_classic("<34>1- - text", "34 v1: text");
     check_classic(
         "<34>Oct 11 22:14:15 h su: text",
@@ -70,7 +75,10 @@ fn classic_reads_heads_of_both_forms() {
         "34 v1 at 2026-10-01T20:14:15Z host a@b_c-d.e: text",
     );
     check_classic("<34>Foo 11 22:14:15 h text", "34 host h: text");
-    check_classic("<34>Oct 32 22:14:15 h text", "34 at 2026-11-01T21:14:15Z host h: text");
+    check_classic(
+        "<34>Oct 32 22:14:15 h text",
+        "34 at 2026-11-01T21:14:15Z host h: text",
+    );
     check_classic("<34>Oct 11 22:14:15 h ", "34 at 2026-10-11T20:14:15Z host h: ");
     check_classic("<999>- h text", "999 host h: text");
 }
@@ -118,7 +126,10 @@ fn check_all(text: &[u8]) {
     for message in all {
         assert!(is_of(message.body), "{}", escaped(text));
         assert!(message.status.is_none() || message.body.len() <= text.len());
-        assert_eq!(message.priority.is_none(), message.status.is_some() && message.priority_text.is_empty());
+        assert_eq!(
+            message.priority.is_none(),
+            message.status.is_some() && message.priority_text.is_empty()
+        );
     }
 }
 

@@ -374,12 +374,32 @@ mod tests {
     #[test]
     fn short_stamp_is_of_the_zone() {
         let now = "2026-07-01T12:00:00Z";
-        check_short(now, "Europe/Berlin", "Jul  1 14:00:00", Some("2026-07-01T12:00:00Z"));
-        check_short(now, "Europe/Berlin", "Mar  1 14:00:00", Some("2026-03-01T13:00:00Z"));
+        check_short(
+            now,
+            "Europe/Berlin",
+            "Jul  1 14:00:00",
+            Some("2026-07-01T12:00:00Z"),
+        );
+        check_short(
+            now,
+            "Europe/Berlin",
+            "Mar  1 14:00:00",
+            Some("2026-03-01T13:00:00Z"),
+        );
         // The hour that is not, and the one that comes twice.
-        check_short(now, "Europe/Berlin", "Mar 29 02:30:00", Some("2026-03-29T01:30:00Z"));
+        check_short(
+            now,
+            "Europe/Berlin",
+            "Mar 29 02:30:00",
+            Some("2026-03-29T01:30:00Z"),
+        );
         let autumn = "2026-10-25T06:00:00Z";
-        check_short(autumn, "Europe/Berlin", "Oct 25 02:30:00", Some("2026-10-25T01:30:00Z"));
+        check_short(
+            autumn,
+            "Europe/Berlin",
+            "Oct 25 02:30:00",
+            Some("2026-10-25T01:30:00Z"),
+        );
     }
 
     #[test]
@@ -391,7 +411,13 @@ mod tests {
         let mut clock = at(now, "UTC");
         let carried = clock.short(b"Nov 31 00:00:60", true);
         assert_eq!(carried, Some((15, Some(ms("2026-12-01T00:01:00Z")))));
-        for none in ["nov 1 00:00:00", "Nov 1 0:00:00", "Nov", "Nov 1 00-00:00", "NOV 1 00:00:00"] {
+        for none in [
+            "nov 1 00:00:00",
+            "Nov 1 0:00:00",
+            "Nov",
+            "Nov 1 00-00:00",
+            "NOV 1 00:00:00",
+        ] {
             assert_eq!(clock.short(none.as_bytes(), true), None, "{none}");
         }
     }

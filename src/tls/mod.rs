@@ -57,6 +57,11 @@ pub fn server(settings: &ServerTls, name: &str) -> Result<Acceptor, StageError> 
 }
 
 impl Acceptor {
+    /// What is in force now, for who shakes hands by other means.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.config.current()
+    }
+
     /// Shake hands with a client. Blocks, so it belongs into the thread of the connection.
     pub fn accept(&self, socket: OwnedFd) -> Result<Tunnel, TlsError> {
         self.shake(socket, &[])

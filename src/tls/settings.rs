@@ -27,7 +27,12 @@ pub struct Speech {
     #[arg(long, id = "include-protocols", value_name = "NAMES")]
     include_protocols: Option<String>,
     /// Protocols that may not.
-    #[arg(long, id = "exclude-protocols", value_name = "NAMES")]
+    #[arg(
+        long,
+        id = "exclude-protocols",
+        alias = "excludeProtocols",
+        value_name = "NAMES"
+    )]
     exclude_protocols: Option<String>,
     /// Cipher suites that may be used, by the names that Java has for them; without it all that are safe.
     #[arg(long, id = "include-cipher-suites", value_name = "NAMES")]
@@ -44,7 +49,12 @@ pub struct ServerTls {
     #[arg(long, id = "keystore", value_name = "FILE")]
     keystore: Option<PathBuf>,
     /// Its password, also that of the key.
-    #[arg(long, id = "keystore-password", value_name = "SECRET")]
+    #[arg(
+        long,
+        id = "keystore-password",
+        alias = "keystorePassword",
+        value_name = "SECRET"
+    )]
     keystore_password: Option<Secret>,
     /// Its type: PKCS12 or PEM. What it is, is seen by its content.
     #[arg(long, id = "keystore-type", value_name = "TYPE")]
@@ -97,7 +107,7 @@ pub struct ClientTls {
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct ServerSsl {
     /// Take TLS connections, and no plain ones.
-    #[arg(long, id = "ssl")]
+    #[arg(long, id = "ssl", alias = "enableSSL")]
     ssl: bool,
     #[command(flatten)]
     tls: ServerTls,

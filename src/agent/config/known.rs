@@ -8,7 +8,6 @@ pub(super) const TO_COME: &[(&str, &str, &str)] = &[
     ("source", "spooldir", "source.SpoolDirectorySource"),
     ("source", "taildir", "source.taildir.TaildirSource"),
     ("source", "netcatudp", "source.NetcatUdpSource"),
-    ("source", "http", "source.http.HTTPSource"),
     ("source", "stress", "source.StressSource"),
     ("source", "kafka", "source.kafka.KafkaSource"),
     ("source", "twitter", "source.twitter.TwitterSource"),

@@ -83,7 +83,8 @@ impl Service {
             sender.put(name.as_bytes(), value.as_bytes());
         }
         let address = peer.parse::<SocketAddr>().ok();
-        self.heads.put_sender(address.map(|address| address.ip()), &mut sender);
+        self.heads
+            .put_sender(address.map(|address| address.ip()), &mut sender);
         let mut events = self.events.clone();
         events.set_sender(sender);
         let mut reader = Reader {

@@ -57,7 +57,12 @@ impl Charset {
     /// The text of a header in UTF-8.
     fn put(self, text: &[u8], to: &mut Vec<u8>) {
         match self == Charset::Latin1 && !text.is_ascii() {
-            true => to.extend(text.iter().map(|byte| char::from(*byte)).collect::<String>().bytes()),
+            true => to.extend(
+                text.iter()
+                    .map(|byte| char::from(*byte))
+                    .collect::<String>()
+                    .bytes(),
+            ),
             false => to.extend_from_slice(text),
         }
     }
@@ -388,8 +393,14 @@ mod tests {
         batch.check().unwrap();
         let shown = batch.events().map(|event| {
             let event = event.unwrap();
-            let headers = event.headers().map(|(name, value)| format!("{}={}", text(name), text(value)));
-            format!("{}: {}", headers.collect::<Vec<_>>().join(" "), text(event.body()))
+            let headers = event
+                .headers()
+                .map(|(name, value)| format!("{}={}", text(name), text(value)));
+            format!(
+                "{}: {}",
+                headers.collect::<Vec<_>>().join(" "),
+                text(event.body())
+            )
         });
         shown.collect()
     }
@@ -425,7 +436,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            events(Dialect::Multiport(Charset::Utf8), "none", &[NEW, b"text", b"<34>2003-10-11T22:14:15Z h "]),
+            events(
+                Dialect::Multiport(Charset::Utf8),
+                "none",
+                &[NEW, b"text", b"<34>2003-10-11T22:14:15Z h "]
+            ),
             [
                 "Priority=34 Version=1 timestamp=1065910455000 host=host: app 7 ID [a@1 b=\"c\\\"\"][d] text",
                 "flume.syslog.status=Invalid: text",

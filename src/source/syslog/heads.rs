@@ -62,7 +62,9 @@ impl Format {
     pub fn custom(&self) -> Result<Option<Custom>, String> {
         let Some(regex) = &self.regex else {
             return match self.search.is_some() || self.replace.is_some() {
-                true => Err("format.search and format.replace need format.regex, the form of messages".into()),
+                true => {
+                    Err("format.search and format.replace need format.regex, the form of messages".into())
+                }
                 false => Ok(None),
             };
         };

@@ -220,7 +220,9 @@ fn programs_of_this_host_write_to_a_socket_that_is_removed_at_the_end() {
     let taker = Messages::new(ours(&["--port", "1"]).events(), heads(), false);
     let events = receive(socket, taker, &Collect::accepting(), || {
         let client = UnixDatagram::unbound().unwrap();
-        client.send_to(b"<13>Nov 28 22:00:00 app[1]: a\nb\n", &path).unwrap();
+        client
+            .send_to(b"<13>Nov 28 22:00:00 app[1]: a\nb\n", &path)
+            .unwrap();
     });
     assert_eq!(texts(&events), ["app[1]: a\nb"]);
     assert_eq!(events[0].header("appname"), Some(&b"app"[..]));
@@ -264,21 +266,32 @@ fn ways_that_are_not_named_are_closed_unless_none_is() {
         ports(&["--port", "514", "--tcp", "--udp", "--tls=6514"]),
         expect(Some(514), Some(514), Some(6514))
     );
-    assert_eq!(ports(&["--udp=514", "--tcp=601"]), expect(Some(601), Some(514), None));
+    assert_eq!(
+        ports(&["--udp=514", "--tcp=601"]),
+        expect(Some(601), Some(514), None)
+    );
     assert_eq!(ports(&["--unix", "/x"]), expect(None, None, None));
     assert_eq!(ports(&["--unix", "/x", "--udp=1"]), expect(None, Some(1), None));
     assert!(ports(&[]).unwrap_err().contains("port is missing"));
     assert!(ports(&["--tls"]).unwrap_err().contains("port is missing"));
     assert!(ports(&["--tcp=1", "--tls=1"]).unwrap_err().contains("same port"));
-    assert!(ports(&["--port", "1", "--tcp=false", "--udp=false"]).unwrap_err().contains("every way"));
+    assert!(
+        ports(&["--port", "1", "--tcp=false", "--udp=false"])
+            .unwrap_err()
+            .contains("every way")
+    );
 }
 
 fn properties<T: clap::Args + clap::FromArgMatches + EventDrivenSource + 'static>(
     given: &[(&str, &str)],
 ) -> Result<(), String> {
     let spec = Spec::new::<T>("s", made::<T>);
-    let given = given.iter().map(|(key, value)| (key.to_string(), value.to_string()));
-    let source = spec.from_properties(&given.collect()).map_err(|error| error.to_string())?;
+    let given = given
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()));
+    let source = spec
+        .from_properties(&given.collect())
+        .map_err(|error| error.to_string())?;
     source.check()
 }
 
@@ -288,17 +301,32 @@ fn settings_that_cannot_be_are_named() {
         let error = found.unwrap_err();
         assert!(error.contains(what), "{error} does not say {what}");
     };
-    has(properties::<SyslogTcp>(&[("port", "1")]), "property host is missing");
-    has(properties::<SyslogTcp>(&[("host", "x")]), "property port is missing");
+    has(
+        properties::<SyslogTcp>(&[("port", "1")]),
+        "property host is missing",
+    );
+    has(
+        properties::<SyslogTcp>(&[("host", "x")]),
+        "property port is missing",
+    );
     has(properties::<SyslogUdp>(&[]), "property port is missing");
     let tcp = [("host", "h"), ("port", "1"), ("format.search", "x")];
     has(properties::<SyslogTcp>(&tcp), "format.regex");
     let bad = [("port", "1"), ("format.regex", "(")];
     has(properties::<SyslogUdp>(&bad), "format.regex");
-    has(properties::<SyslogUdp>(&[("port", "1"), ("keepFields", "some")]), "\"some\"");
+    has(
+        properties::<SyslogUdp>(&[("port", "1"), ("keepFields", "some")]),
+        "\"some\"",
+    );
     has(properties::<MultiportSyslogTcp>(&[]), "property ports is missing");
-    has(properties::<MultiportSyslogTcp>(&[("ports", "1 x")]), "\"x\" is no port");
-    has(properties::<MultiportSyslogTcp>(&[("ports", "1 1")]), "there twice");
+    has(
+        properties::<MultiportSyslogTcp>(&[("ports", "1 x")]),
+        "\"x\" is no port",
+    );
+    has(
+        properties::<MultiportSyslogTcp>(&[("ports", "1 1")]),
+        "there twice",
+    );
     let stray = [("ports", "1 2"), ("charset.port.3", "utf-8")];
     has(properties::<MultiportSyslogTcp>(&stray), "charset.port.3");
     let charset = [("ports", "1 2"), ("charset.port.2", "utf-9")];
