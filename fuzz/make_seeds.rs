@@ -88,9 +88,21 @@ fn agent_config() -> io::Result<()> {
     write("agent_config", "variables", text.as_bytes())
 }
 
+/// Streams of syslog messages; in front the size of a piece and of a message, less one.
+fn syslog() -> io::Result<()> {
+    let new = "<34>1 2003-10-11T22:14:15.003Z host app 7 ID [a@1 b=\"c\\]\"][d] text\n";
+    let old = "<13>Oct 11 22:14:15 host app[42]: text\r\n<13>2003-10-11T22:14:15+02:00 host x\n<13>- - text\n";
+    let counted = "20 <13>- h first\nsecond30 <13>cut";
+    for (name, text) in [("new", new), ("old", old), ("counted", counted)] {
+        write("syslog", name, &[&[7, 99][..], text.as_bytes()].concat())?;
+    }
+    write("syslog", "custom", b"\x07\x63<13>1#2003-10-11T22:14:15Z#host#text\n")
+}
+
 fn main() -> io::Result<()> {
     agent_config()?;
     avro()?;
+    syslog()?;
     let mut streams = Vec::new();
     for (name, compression) in [
         ("plain", Compression::None),

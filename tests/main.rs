@@ -27,6 +27,7 @@ mod readme;
 mod regrouped;
 mod shell;
 mod surroundings;
+mod syslog;
 mod words;
 
 /// A file that nobody names here would be forgotten without a word.

@@ -12,6 +12,7 @@ pub mod ipfilter;
 pub mod lines;
 pub mod multiport_syslogtcp;
 pub mod netcat;
+pub mod netcatudp;
 pub mod reading;
 pub mod seq;
 pub mod server;
@@ -47,6 +48,9 @@ pub const ALL: &[Spec<Source>] = &[
         .shell(&[("host", "127.0.0.1"), ("batchSize", "1000")]),
     event_driven::<netcat::Netcat>("netcat")
         .also(&["org.apache.flume.source.NetcatSource"])
+        .shell(&[("bind", "127.0.0.1")]),
+    event_driven::<netcatudp::NetcatUdp>("netcatudp")
+        .also(&["org.apache.flume.source.NetcatUdpSource"])
         .shell(&[("bind", "127.0.0.1")]),
     polled::<seq::Seq>("seq")
         .also(&["org.apache.flume.source.SequenceGeneratorSource"])

@@ -1,5 +1,7 @@
 //! The real Flume 1.11 and this agent run the same file: the same lines with the same headers come out.
 
+mod syslog;
+
 use super::*;
 use crate::avro::real::{is_there, peer};
 use std::net::TcpStream;

@@ -7,6 +7,8 @@ use crate::stage::ChannelProcessor;
 use crate::syslog::classic::Classic;
 use crate::syslog::{Clock, Cut, FACILITY, Keep, Message, SEVERITY, STATUS, Status, Zone};
 use crate::syslog::{multiport, rfc, structured};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How messages are read.
 #[derive(Debug, Clone)]
@@ -122,8 +124,12 @@ pub struct Events {
     scratch: Vec<u8>,
     marked: u64,
     example: Vec<u8>,
-    has_told: bool,
+    /// When one was told last, by any of those that read for the same source.
+    told: Arc<Mutex<Option<Instant>>>,
 }
+
+/// One message that is not as it should be is told in this time at most: all may be so.
+const BETWEEN_WORDS: Duration = Duration::from_secs(60);
 
 /// Bytes of an example at most.
 const EXAMPLE: usize = 80;
@@ -144,7 +150,7 @@ impl Events {
             scratch: Vec::new(),
             marked: 0,
             example: Vec::new(),
-            has_told: false,
+            told: Arc::default(),
         }
     }
 
@@ -166,8 +172,11 @@ impl Events {
             return;
         }
         to.counters().add(Count::EventReadFail, marked);
-        if !std::mem::replace(&mut self.has_told, true) {
-            let example = shown(&self.example);
+        let example = std::mem::take(&mut self.example);
+        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+            *told = Some(Instant::now());
+            let example = shown(&example);
             say::warn(
                 to.counters().name(),
                 format!(

@@ -1,0 +1,103 @@
+//! Senders that are slow, many, silent or mad hold up nobody else.
+
+use super::*;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+#[test]
+fn message_without_an_end_takes_no_more_memory_than_a_message_may_have() {
+    let running = collect("syslog --port 0 --tcp");
+    let number = port(&running, "tcp");
+    let mut client = TcpStream::connect(("127.0.0.1", number)).unwrap();
+    client.write_all(b"<13>").unwrap();
+    let mebibytes = 64;
+    for _ in 0..mebibytes {
+        client.write_all(&[b'x'; 1 << 20]).unwrap();
+    }
+    drop(client);
+    send_tcp(number, b"<13>another\n");
+    let pieces = (mebibytes << 20) / (64 << 10) + 1;
+    running.wait_count(0, "EventReceivedCount", pieces + 1);
+    let memory = resident(&running);
+    let (lines, _) = lines_of(running, pieces + 1);
+    assert!(memory < 64 << 20, "{memory} bytes are resident");
+    assert!(lines.iter().any(|line| line.ends_with("} another")));
+    let marked = lines.iter().filter(|line| line.contains("status=Incomplete"));
+    assert_eq!(marked.count() as u64, pieces);
+}
+
+/// Bytes of the source that are in memory.
+fn resident(running: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn slow_and_silent_senders_hold_up_nobody() {
+    let running = collect("syslog --port 0 --tcp");
+    let number = port(&running, "tcp");
+    let mut slow: Vec<TcpStream> = (0..500)
+        .map(|_| TcpStream::connect(("127.0.0.1", number)).unwrap())
+        .collect();
+    for client in &mut slow {
+        client.write_all(b"<13>ha").unwrap();
+    }
+    send_tcp(number, b"<13>quick\n");
+    running.wait_count(0, "EventReceivedCount", 1);
+    for client in &mut slow {
+        client.write_all(b"lf\n").unwrap();
+    }
+    let (lines, _) = lines_of(running, 501);
+    assert_eq!(lines[0].split_once("} ").unwrap().1, "quick");
+    assert_eq!(lines.iter().filter(|line| line.ends_with("} half")).count(), 500);
+}
+
+#[test]
+fn silent_senders_are_let_go_and_more_than_may_be_wait() {
+    let running = collect("syslog --port 0 --tcp --max-connections 2 --idle-timeout 300ms");
+    let number = port(&running, "tcp");
+    let start = Instant::now();
+    let mut silent: Vec<TcpStream> = (0..2)
+        .map(|_| TcpStream::connect(("127.0.0.1", number)).unwrap())
+        .collect();
+    // It waits until one of them was silent for too long.
+    send_tcp(number, b"<13>late\n");
+    running.wait_count(0, "EventReceivedCount", 1);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    for client in &mut silent {
+        assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "it was not let go");
+    }
+    let (_, ended) = lines_of(running, 1);
+    ended.says(0, ["--idle-timeout", "--max-connections"]);
+}
+
+#[test]
+fn sender_waits_while_nothing_can_be_handed_on() {
+    // The sink holds everything up: it is stopped.
+    let running = collect("syslog --port 0 --tcp");
+    let number = port(&running, "tcp");
+    running.kill(1, Signal::STOP);
+    let mut client = TcpStream::connect(("127.0.0.1", number)).unwrap();
+    client.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let line = format!("<13>{}\n", "x".repeat(251));
+    let block = line.repeat(1024);
+    let mut sent = 0;
+    let error = loop {
+        match client.write(&block.as_bytes()[sent % line.len()..]) {
+            Ok(count) => sent += count,
+            Err(error) => break error,
+        }
+        assert!(sent < 1 << 30, "a gibibyte was taken in");
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    assert!(resident(&running) < 64 << 20);
+    running.kill(1, Signal::CONT);
+    client.set_write_timeout(None).unwrap();
+    client.write_all(&line.as_bytes()[sent % line.len()..]).unwrap();
+    drop(client);
+    let all = (sent / line.len() + 1) as u64;
+    let (lines, _) = lines_of(running, all);
+    assert_eq!(lines.len() as u64, all);
+    assert!(lines.iter().all(|line| !line.contains("status=")));
+}
