@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::value::{LITERAL, Secret, flume_bool};
+use crate::value::{LITERAL, Secret, Word, flume_bool};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -254,7 +254,7 @@ impl<Made: 'static> Spec<Made> {
             });
         let words: Vec<String> = given
             .iter()
-            .map(|(key, value)| property(&command, key, value))
+            .flat_map(|(key, value)| properties_as_words(&command, key, value))
             .collect();
         let matches = command.try_get_matches_from(words)?;
         self.from_matches(&matches)
@@ -263,6 +263,19 @@ impl<Made: 'static> Spec<Made> {
 
 /// In front of the value of a property that is a secret and says where it is, as on a command line.
 pub const PLACE: char = '\u{1}';
+
+/// One property as words: one, or one for each word in it where they are several.
+fn properties_as_words(command: &Command, key: &str, value: &str) -> Vec<String> {
+    let mut arguments = command.get_arguments();
+    match arguments.any(|arg| arg.get_id() == key && is_list(arg)) {
+        true => unquoted(value).map(|word| format!("--{key}={word}")).collect(),
+        false => vec![property(command, key, value)],
+    }
+}
+
+fn is_list(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<Word>()
+}
 
 /// One property as a word; a member of a family goes to the family's argument.
 fn property(command: &Command, key: &str, value: &str) -> String {
@@ -301,7 +314,7 @@ fn is_secret(arg: &Arg) -> bool {
 /// Several words as the value of one property. Those of a command are words for a shell.
 fn one_value(arg: &Arg, words: &[String]) -> String {
     let is_command = words.len() > 1 && arg.get_value_parser().type_id() == TypeId::of::<String>();
-    let word = |word: &String| match is_command {
+    let word = |word: &String| match is_command || is_list(arg) {
         true => quoted(word),
         false if is_secret(arg) => format!("{PLACE}{word}"),
         false => word.clone(),
@@ -316,6 +329,27 @@ pub fn quoted(word: &str) -> String {
         true => word.to_string(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
+}
+
+/// Words as [`quoted`] writes them, with blanks in between: single quotes and backslashes as in sh. What is open at the
+/// end is closed.
+pub fn unquoted(text: &str) -> impl Iterator<Item = String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            _ if is_quoted => word.get_or_insert_default().push(c),
+            '\\' if chars.as_str().starts_with('\'') => word.get_or_insert_default().extend(chars.next()),
+            c if c.is_whitespace() => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words.into_iter()
 }
 
 /// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and

@@ -42,6 +42,11 @@ pub struct Pair {
     pub value: String,
 }
 
+/// One of several words of a setting. In a property they stand one behind the other, quoted as for a shell where they
+/// have to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word(pub String);
+
 fn split_unit(word: &str) -> (&str, &str) {
     let end = word
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -178,6 +183,13 @@ impl FromStr for Size {
         });
         size.map(Size)
             .ok_or_else(|| format!("\"{word}\" is no size; write 4096, 64KiB, 4MiB, 1GiB"))
+    }
+}
+
+impl FromStr for Word {
+    type Err = std::convert::Infallible;
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Ok(Word(word.to_string()))
     }
 }
 

@@ -44,6 +44,18 @@ const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[
     ("group failover", "sinks", "to", TO),
     ("group load_balance", "sinks", "to", TO),
     (
+        "source taildir",
+        "filegroups.*",
+        "filegroup",
+        "--filegroups is the list of their names",
+    ),
+    (
+        "source taildir",
+        "headers.*",
+        "header",
+        "it is one of them, as --filegroup is",
+    ),
+    (
         "sink avro",
         "hosts.*",
         "host",

@@ -55,6 +55,14 @@ impl BatchBuilder {
         self.count += 1;
     }
 
+    /// An event from a header map that the caller has encoded, and a body.
+    #[inline]
+    pub(crate) fn push_headed(&mut self, map: &[u8], body: &[u8]) {
+        self.slab.extend_from_slice(map);
+        put_bytes(&mut self.slab, body);
+        self.count += 1;
+    }
+
     /// An event as it is encoded elsewhere.
     #[inline]
     pub fn push_encoded(&mut self, event: EventRef<'_>) {

@@ -339,7 +339,7 @@ impl Cutter {
 }
 
 /// At most `most` bytes, and no character cut in two where the bytes are UTF-8.
-fn whole_characters(bytes: &[u8], most: usize) -> usize {
+pub(super) fn whole_characters(bytes: &[u8], most: usize) -> usize {
     let is_inside = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let back = (0..4.min(most)).find(|back| !is_inside(most - back));
     most - back.unwrap_or(0)

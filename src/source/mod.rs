@@ -1,5 +1,6 @@
 //! Sources: what takes events in. The table below is the list of all of them.
 
+pub mod accepted;
 pub mod avro;
 pub mod batches;
 pub mod datagrams;
@@ -21,6 +22,7 @@ pub mod stream;
 pub mod syslog;
 pub mod syslogtcp;
 pub mod syslogudp;
+pub mod taildir;
 
 use crate::component::{Spec, setting_error};
 use crate::stage::{EventDrivenSource, PollableSource, Source};
@@ -64,6 +66,10 @@ pub const ALL: &[Spec<Source>] = &[
     event_driven::<syslogudp::SyslogUdp>("syslogudp")
         .also(&["org.apache.flume.source.SyslogUDPSource"])
         .shell(&[("host", "127.0.0.1")]),
+    polled::<taildir::Taildir>("taildir")
+        .also(&["org.apache.flume.source.taildir.TaildirSource"])
+        .positional("files")
+        .shell(&[("batchSize", "1000"), ("positionFile", "auto")]),
 ];
 
 /// The line of a source that is asked in a loop.

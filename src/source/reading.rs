@@ -1,15 +1,15 @@
 //! Reading an input that has no frames: what is there at once, cut into events and handed on in batches.
 
+use super::accepted::Accepted;
 use super::batches::{Batches, Filling};
 use super::lines::{Cutter, Cutting};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::stage::ChannelProcessor;
 use rustix::event::PollFlags;
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Bytes read at once.
@@ -33,40 +33,6 @@ pub struct Reading {
     /// Up to where batches were made of the input.
     submitted: u64,
     accepted: Accepted,
-}
-
-/// Up to where an input was accepted, without a gap: batches may be accepted in any order, and one that was
-/// refused for now comes last.
-#[derive(Clone, Default)]
-struct Accepted(Arc<Mutex<Reached>>);
-
-#[derive(Default)]
-struct Reached {
-    position: u64,
-    /// Accepted parts behind a gap: where each begins and ends.
-    ahead: BTreeMap<u64, u64>,
-}
-
-impl Accepted {
-    fn lock(&self) -> MutexGuard<'_, Reached> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn position(&self) -> u64 {
-        self.lock().position
-    }
-
-    fn add(&self, from: u64, to: u64) {
-        let mut reached = self.lock();
-        let reached = &mut *reached;
-        let end = reached.ahead.entry(from).or_insert(to);
-        *end = to.max(*end);
-        while let Some(first) = reached.ahead.first_entry()
-            && *first.key() <= reached.position
-        {
-            reached.position = reached.position.max(first.remove());
-        }
-    }
 }
 
 impl Reading {

@@ -6,7 +6,6 @@ pub(super) const TO_COME: &[(&str, &str, &str)] = &[
     ("source", "thrift", "source.ThriftSource"),
     ("source", "jms", "source.jms.JMSSource"),
     ("source", "spooldir", "source.SpoolDirectorySource"),
-    ("source", "taildir", "source.taildir.TaildirSource"),
     ("source", "stress", "source.StressSource"),
     ("source", "kafka", "source.kafka.KafkaSource"),
     ("source", "twitter", "source.twitter.TwitterSource"),

@@ -1,0 +1,148 @@
+//! Where a start begins: what is in the position file, and what is not.
+
+use super::*;
+use std::os::unix::fs::MetadataExt;
+
+#[test]
+fn position_moves_when_a_batch_is_accepted_and_not_before() {
+    let case = Case::new("a", &["--batch-size=1"]);
+    case.add("a", "1\n2\n3\n");
+    let running = case.start_with(Collect::holding());
+    running.collect.wait_for(3);
+    wait_until(|| case.position_text().contains("\"pos\":0"));
+    // The last is accepted first: nothing before it is.
+    running.collect.settle_newest(Outcome::Accepted);
+    assert!(!case.position_text().contains("\"pos\":6"));
+    running.collect.settle_all(Outcome::Accepted);
+    wait_until(|| case.position_text().contains("\"pos\":6"));
+    running.stop();
+}
+
+#[test]
+fn what_was_not_accepted_comes_again() {
+    let case = Case::new("a", &["--batch-size=1"]);
+    case.add("a", "1\n2\n3\n");
+    let running = case.start_with(Collect::holding());
+    running.collect.wait_for(3);
+    running.collect.settle_newest(Outcome::Accepted);
+    running.stop();
+    assert_eq!(case.all(), ["1", "2", "3"]);
+}
+
+#[test]
+fn rejected_batch_ends_the_source_and_stays_before_the_position() {
+    let case = Case::new("a", &[]);
+    case.add("a", "1\n");
+    let refused = Outcome::Refused(crate::ack::Refusal::reject("no"));
+    let running = case.start_with(Collect::answering(refused));
+    let error = running.thread.join().unwrap().unwrap_err();
+    assert!(error.to_string().contains("rejected"), "{error}");
+    assert_eq!(case.all(), ["1"]);
+}
+
+#[test]
+fn position_file_of_flume_is_used_by_path_and_inode() {
+    let case = Case::new("a.*", &[]);
+    for name in ["a1", "a2", "a3"] {
+        case.add(name, "1\n2\n3\n");
+    }
+    let inode = |name: &str| std::fs::metadata(case.path(name)).unwrap().ino();
+    let entry = |inode: u64, pos: u64, name: &str| {
+        format!(
+            r#"{{"inode":{inode},"pos":{pos},"file":"{}"}}"#,
+            case.path(name).display()
+        )
+    };
+    // The first as it is, the second shorter than it was, the third another file.
+    let entries = [
+        entry(inode("a1"), 4, "a1"),
+        entry(inode("a2"), 40, "a2"),
+        entry(1, 4, "a3"),
+    ];
+    std::fs::write(case.positions(), format!("[{}]", entries.join(","))).unwrap();
+    assert_eq!(case.all(), ["3", "1", "2", "3", "1", "2", "3"]);
+    let text = case.position_text();
+    for name in ["a1", "a2", "a3"] {
+        assert!(text.contains(&entry(inode(name), 6, name)), "{text}");
+    }
+}
+
+#[test]
+fn file_that_cannot_be_read_keeps_its_position_and_is_read_when_it_can() {
+    // Root can read everything but a link in a circle.
+    let case = Case::new("a.*", &["--backoff-sleep-increment=10", "--max-backoff-sleep=10"]);
+    case.add("a1", "1\n");
+    assert_eq!(case.all(), ["1"]);
+    case.add("a1", "2\n");
+    let running = case.start();
+    running.bodies(1);
+    assert_eq!(running.stop(), ["2"]);
+}
+
+#[test]
+fn directory_that_is_not_there_is_told() {
+    let case = Case::new("none/a", &[]);
+    let why = case.error();
+    assert!(
+        why.contains("logs/none") && why.contains("cannot be listed"),
+        "{why}"
+    );
+}
+
+#[test]
+fn broken_position_file_ends_the_start_and_stays_as_it_is() {
+    let case = Case::new("a", &[]);
+    case.add("a", "1\n");
+    std::fs::write(case.positions(), "[{\"inode\":1,").unwrap();
+    let why = case.error();
+    assert!(
+        why.contains("positions cannot be used") && why.contains("remove it"),
+        "{why}"
+    );
+    assert_eq!(case.position_text(), "[{\"inode\":1,");
+}
+
+#[test]
+fn two_sources_do_not_share_a_position_file() {
+    let case = Case::new("a", &[]);
+    case.add("a", "1\n");
+    let running = case.start();
+    running.bodies(1);
+    assert!(case.error().contains("in use by another source"));
+    running.stop();
+}
+
+#[test]
+fn position_file_that_cannot_be_written_is_told_at_the_end_and_repeats() {
+    let case = Case::new("a", &[]);
+    case.add("a", "1\n");
+    let running = case.start();
+    running.bodies(1);
+    wait_until(|| case.position_text().contains("\"pos\":2"));
+    let blocked = case.directory.path().join("positions.more.tmp");
+    std::fs::create_dir(&blocked).unwrap();
+    case.add("a", "2\n");
+    running.bodies(2);
+    running.stop.stop();
+    let why = running.thread.join().unwrap().unwrap_err().to_string();
+    assert!(why.contains("cannot be written"), "{why}");
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(case.all(), ["2"]);
+}
+
+#[test]
+fn counters_are_flumes() {
+    let case = Case::new("a", &["--batch-size=2"]);
+    case.add("a", "1\n2\n3\n");
+    let running = case.start();
+    running.bodies(3);
+    let counters = running.counters.clone();
+    running.stop();
+    let counts = [
+        Count::EventReceived,
+        Count::EventAccepted,
+        Count::AppendBatchReceived,
+        Count::AppendBatchAccepted,
+    ];
+    assert_eq!(counts.map(|count| counters.get(count)), [3, 3, 2, 2]);
+}

@@ -1,0 +1,491 @@
+//! One file: where its reading stands, and the reading.
+
+use super::cut::{Cut, Found, body};
+use super::identity::{Fingerprint, Identity};
+use crate::event::{BatchBuilder, put_bytes};
+use crate::exit::StageResult;
+use crate::metrics::Count;
+use crate::say;
+use crate::source::accepted::Accepted;
+use crate::source::lines::LongLine;
+use crate::stage::ChannelProcessor;
+use crate::value::Size;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes read at once.
+const READ: usize = 256 << 10;
+/// Bytes of a file after which directories are looked at before it goes on.
+const TURN: u64 = 64 << 20;
+/// Long lines that are told one by one.
+const TOLD: u64 = 5;
+/// The header with the offset of a line.
+const BYTE_OFFSET: &[u8] = b"byteoffset";
+
+/// What reads all files, one after the other: one buffer and one batch for all of them.
+pub struct Reader {
+    /// How events are cut.
+    pub cut: Cut,
+    /// Events in a batch at most, and bytes.
+    pub batch: (u32, usize),
+    /// Batches from one file until the next has its turn.
+    pub most_batches: u64,
+    /// Bytes that a fingerprint is of.
+    pub fingerprint: u64,
+    /// The offset of each event is a header.
+    pub byte_offset: bool,
+    buffer: Vec<u8>,
+    events: BatchBuilder,
+    /// Lines that were too long.
+    long_lines: u64,
+}
+
+/// How far a turn came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// To the end of the file, as it is now.
+    End,
+    /// There is more, for the next turn of this file.
+    More,
+    /// There is more, after the others.
+    Others,
+}
+
+/// What a turn found wrong with a file.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The file.
+    File(io::Error),
+    /// Nothing more can be handed on.
+    Stage(crate::exit::StageError),
+}
+
+/// See the module.
+pub struct Tracked {
+    /// What makes it this file.
+    pub identity: Identity,
+    /// Its group.
+    pub group: usize,
+    /// The directory that it is in, or was.
+    pub directory: usize,
+    /// The path under which it matched last.
+    pub path: PathBuf,
+    /// Its path leads to it; else it was renamed to what does not match, or deleted.
+    pub is_here: bool,
+    /// It is to be read.
+    pub is_dirty: bool,
+    /// Open, unless there was nothing to read for long.
+    pub file: Option<File>,
+    /// The number that it is watched by, where its directory is not enough.
+    pub watch: Option<i32>,
+    /// When something new was found in it last.
+    pub progress: Instant,
+    /// Its size and the time of its last change, when it was looked at last.
+    pub seen: (u64, i128),
+    /// Its header map, encoded.
+    head: Vec<u8>,
+    /// Up to here events were cut; and handed on.
+    pos: u64,
+    submitted: u64,
+    accepted: Accepted,
+    fingerprint: Fingerprint,
+    /// The rest of a line that is too long is passed over.
+    skipping: bool,
+    /// It could not be read, and is tried again.
+    pub has_failed: bool,
+}
+
+/// When a file was changed, in nanoseconds.
+fn changed(metadata: &Metadata) -> i128 {
+    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+}
+
+/// Size and time of change.
+pub fn seen(metadata: &Metadata) -> (u64, i128) {
+    (metadata.len(), changed(metadata))
+}
+
+impl Tracked {
+    /// A file that is read from this position on.
+    pub fn new(
+        identity: Identity,
+        path: &Path,
+        place: (usize, usize),
+        pos: u64,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        let (group, directory) = place;
+        Tracked {
+            identity,
+            group,
+            directory,
+            path: path.to_path_buf(),
+            is_here: true,
+            is_dirty: false,
+            file: None,
+            watch: None,
+            progress: Instant::now(),
+            seen: (pos, 0),
+            head: vec![0],
+            pos,
+            submitted: pos,
+            accepted: Accepted::from(pos),
+            fingerprint,
+            skipping: false,
+            has_failed: false,
+        }
+    }
+
+    /// Headers of all its events.
+    pub fn set_headers<'h>(&mut self, headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone) {
+        let mut one = BatchBuilder::new();
+        one.push(headers, b"");
+        // Without the body, whose length takes the last byte.
+        let batch = one.finish();
+        self.head = batch.encoded()[..batch.bytes() - 1].to_vec();
+    }
+
+    /// Up to where its events were accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.position()
+    }
+
+    /// Everything that was handed on was accepted.
+    pub fn is_settled(&self) -> bool {
+        self.accepted() >= self.submitted
+    }
+
+    /// How it begins, as far as it was read.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Bytes that it had beyond what was read.
+    pub fn unread(&self) -> u64 {
+        self.seen.0.saturating_sub(self.pos)
+    }
+
+    /// The open file, opened if it was not. An error if the path leads to another one by now.
+    fn open(&mut self) -> io::Result<&File> {
+        if self.file.is_none() {
+            let file = File::open(&self.path)?;
+            if Identity::of(&file.metadata()?) != self.identity {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "it is another file by now",
+                ));
+            }
+            // The system may read ahead more than it would; that it does not is no failure.
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+            self.file = Some(file);
+        }
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Open it and see whether it is still the content that was read: else it begins anew.
+    fn look(&mut self, name: &str) -> io::Result<u64> {
+        let (pos, fingerprint) = (self.pos, self.fingerprint);
+        let file = self.open()?;
+        let metadata = file.metadata()?;
+        let size = metadata.len();
+        let fits = size >= pos && fingerprint.fits(file)?;
+        let start = if fits { pos } else { first_data(file)? };
+        if (size, changed(&metadata)) != self.seen {
+            self.progress = Instant::now();
+        }
+        if !fits {
+            self.tell_anew(size, name);
+            self.begin_at(start);
+        }
+        self.seen = seen(&metadata);
+        Ok(size)
+    }
+
+    fn tell_anew(&self, size: u64, name: &str) {
+        let (path, pos, unread) = (self.path.display(), self.pos, self.unread());
+        let what = match size < pos {
+            true => format!(
+                "{path} has {size} bytes, and {pos} of it were read: it was cut off, and is read from its start"
+            ),
+            false => format!("{path} has another beginning: it is read from its start"),
+        };
+        match unread {
+            0 => say::info(name, what),
+            unread => say::warn(
+                name,
+                format!("{what}; {unread} bytes of what it was were not read"),
+            ),
+        }
+    }
+
+    /// Everything before this counts as accepted; what is under way belongs to what the file was.
+    fn begin_at(&mut self, pos: u64) {
+        self.pos = pos;
+        self.submitted = pos;
+        self.accepted = Accepted::from(pos);
+        self.fingerprint = Fingerprint::default();
+        self.skipping = false;
+    }
+
+    /// Note how the file begins, once more of it is known.
+    fn extend_fingerprint(&mut self, longest: u64) -> io::Result<()> {
+        let length = longest.min(self.pos);
+        if length > self.fingerprint.length
+            && let Some(file) = &self.file
+        {
+            self.fingerprint = Fingerprint::of(file, length)?;
+        }
+        Ok(())
+    }
+
+    /// Read on, and hand on what is whole.
+    pub fn turn(&mut self, reader: &mut Reader, to: &Arc<ChannelProcessor>) -> Result<Turn, Trouble> {
+        let size = self.look(to.counters().name()).map_err(Trouble::File)?;
+        let end = size.min(self.pos + TURN);
+        let mut batches = 0;
+        let turn = loop {
+            let is_last = self.block(reader, to, &mut batches)?;
+            if is_last {
+                break Turn::End;
+            }
+            if batches >= reader.most_batches {
+                break Turn::Others;
+            }
+            if self.pos >= end {
+                break if self.pos < size { Turn::More } else { Turn::Others };
+            }
+        };
+        self.submit(reader, to).map_err(Trouble::Stage)?;
+        self.extend_fingerprint(reader.fingerprint)
+            .map_err(Trouble::File)?;
+        Ok(turn)
+    }
+
+    /// One block; true if the file had no more than that.
+    fn block(
+        &mut self,
+        reader: &mut Reader,
+        to: &Arc<ChannelProcessor>,
+        batches: &mut u64,
+    ) -> Result<bool, Trouble> {
+        let mut buffer = std::mem::take(&mut reader.buffer);
+        let result = self.block_in(&mut buffer, reader, to, batches);
+        // What a long line needed is given back.
+        buffer.truncate(READ);
+        buffer.shrink_to(READ);
+        reader.buffer = buffer;
+        result
+    }
+
+    fn block_in(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        reader: &mut Reader,
+        to: &Arc<ChannelProcessor>,
+        batches: &mut u64,
+    ) -> Result<bool, Trouble> {
+        let mut want = READ;
+        loop {
+            let filled = self.fill(buffer, want).map_err(Trouble::File)?;
+            let before = self.pos;
+            self.events_of(&buffer[..filled], reader, to, batches)
+                .map_err(Trouble::Stage)?;
+            if *batches >= reader.most_batches {
+                return Ok(false);
+            }
+            if self.pos > before {
+                return Ok(filled < want);
+            }
+            if filled < want {
+                return Ok(true);
+            }
+            // No end of an event in all of it.
+            want *= 2;
+        }
+    }
+
+    fn fill(&mut self, buffer: &mut Vec<u8>, want: usize) -> io::Result<usize> {
+        if buffer.len() < want {
+            buffer.resize(want, 0);
+        }
+        let Some(file) = &self.file else { return Ok(0) };
+        loop {
+            match file.read_at(&mut buffer[..want], self.pos) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The events in these bytes, which stand at the position.
+    fn events_of(
+        &mut self,
+        bytes: &[u8],
+        reader: &mut Reader,
+        to: &Arc<ChannelProcessor>,
+        batches: &mut u64,
+    ) -> StageResult {
+        let mut at = 0;
+        while *batches < reader.most_batches {
+            let (length, used) = match reader.cut.first(&bytes[at..]) {
+                Found::Open => break,
+                Found::Event(length, used) => (length, used),
+                Found::Piece(length) => {
+                    self.long_piece(&bytes[at..at + length], reader, to.counters().name(), to);
+                    at += length;
+                    self.pos += length as u64;
+                    continue;
+                }
+            };
+            if !std::mem::take(&mut self.skipping) {
+                reader.push(&self.head, self.pos, &bytes[at..at + length]);
+            }
+            at += used;
+            self.pos += used as u64;
+            if reader.is_full() {
+                self.submit(reader, to)?;
+                *batches += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first part of what is too long, or a further one.
+    fn long_piece(&mut self, piece: &[u8], reader: &mut Reader, name: &str, to: &ChannelProcessor) {
+        if self.skipping {
+            return;
+        }
+        to.counters().add(Count::EventReadFail, 1);
+        reader.long_lines += 1;
+        let what = match reader.cut.long {
+            LongLine::Split => "split into several events",
+            LongLine::Truncate => "cut off there",
+            LongLine::Reject => "not taken",
+        };
+        if reader.long_lines <= TOLD {
+            let (path, most) = (self.path.display(), Size(reader.cut.most as u64));
+            say::warn(
+                name,
+                format!(
+                    "{path}: the line at byte {} is longer than {most} (--max-line-length): {what}",
+                    self.pos
+                ),
+            );
+        }
+        match reader.cut.long {
+            LongLine::Reject => to.counters().add(Count::Rejected, 1),
+            LongLine::Split | LongLine::Truncate => reader.push(&self.head, self.pos, piece),
+        }
+        self.skipping = reader.cut.long != LongLine::Split;
+    }
+
+    /// What stands behind the last whole event: it is complete, since nothing was added for long. With
+    /// `whole_lines` only up to the last end of a line. True if there was something.
+    pub fn take_rest(
+        &mut self,
+        whole_lines: bool,
+        reader: &mut Reader,
+        to: &Arc<ChannelProcessor>,
+    ) -> Result<bool, Trouble> {
+        self.look(to.counters().name()).map_err(Trouble::File)?;
+        let mut buffer = std::mem::take(&mut reader.buffer);
+        let filled = self
+            .fill(&mut buffer, READ.max(reader.cut.most + 2))
+            .map_err(Trouble::File)?;
+        let rest = &buffer[..filled];
+        let length = match reader.cut.first(rest) {
+            Found::Open if whole_lines => reader.cut.whole_lines(rest),
+            Found::Open => filled,
+            // Something was added just now.
+            Found::Event(..) | Found::Piece(_) => 0,
+        };
+        if length > 0 && !std::mem::take(&mut self.skipping) {
+            reader.push(&self.head, self.pos, body(&rest[..length]));
+        }
+        self.pos += length as u64;
+        reader.buffer = buffer;
+        self.submit(reader, to).map_err(Trouble::Stage)?;
+        Ok(length > 0)
+    }
+
+    /// Hand on the batch, if there is one.
+    fn submit(&mut self, reader: &mut Reader, to: &Arc<ChannelProcessor>) -> StageResult {
+        let (from, position) = (self.submitted, self.pos);
+        self.submitted = position;
+        let accepted = self.accepted.clone();
+        if reader.events.is_empty() {
+            if position > from {
+                // Lines that nobody wants.
+                accepted.add(from, position);
+            }
+            return Ok(());
+        }
+        to.submit(reader.events.finish(), move || accepted.add(from, position))
+    }
+}
+
+impl Reader {
+    /// A reader with empty hands.
+    pub fn new(
+        cut: Cut,
+        batch: (u32, usize),
+        most_batches: u64,
+        fingerprint: u64,
+        byte_offset: bool,
+    ) -> Reader {
+        Reader {
+            cut,
+            batch,
+            most_batches,
+            fingerprint,
+            byte_offset,
+            buffer: Vec::new(),
+            events: BatchBuilder::new(),
+            long_lines: 0,
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.events.len() >= self.batch.0 || self.events.bytes() >= self.batch.1
+    }
+
+    #[inline]
+    fn push(&mut self, head: &[u8], offset: u64, body: &[u8]) {
+        match self.byte_offset {
+            false => self.events.push_headed(head, body),
+            true => self.push_with_offset(head, offset, body),
+        }
+    }
+
+    fn push_with_offset(&mut self, head: &[u8], offset: u64, body: &[u8]) {
+        let mut encoded = Vec::with_capacity(head.len() + 1);
+        encoded.extend_from_slice(head);
+        put_bytes(&mut encoded, b"");
+        // What was encoded here can be decoded.
+        if let Ok((event, _)) = crate::event::EventRef::decode(&encoded) {
+            let text = offset.to_string();
+            self.events
+                .push_with(event, &[(BYTE_OFFSET, text.as_bytes())], Some(body));
+        }
+    }
+}
+
+/// Where the data of a file begins. A writer that did not notice that its file was cut off writes on where it was,
+/// and leaves a hole of zeros in front.
+fn first_data(file: &File) -> io::Result<u64> {
+    let mut start = rustix::fs::seek(file, rustix::fs::SeekFrom::Data(0)).unwrap_or(0);
+    let mut buffer = vec![0; 4096];
+    loop {
+        let filled = file.read_at(&mut buffer, start)?;
+        match buffer[..filled].iter().position(|byte| *byte != 0) {
+            Some(at) => return Ok(start + at as u64),
+            None if filled == 0 => return Ok(0),
+            None => start += filled as u64,
+        }
+    }
+}
