@@ -56,6 +56,12 @@ const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[
         "it is one of them, as --filegroup is",
     ),
     (
+        "source http",
+        "handler.*",
+        "handler-set",
+        "--handler is the name of one",
+    ),
+    (
         "sink avro",
         "hosts.*",
         "host",
@@ -359,8 +365,7 @@ fn each_test_file_is_run() {
             ),
             stem => (stem, directory),
         };
-        let root = ["main.rs", "mod.rs"]
-            .map(|file| above.join(file))
+        let root = [above.join("main.rs"), above.join("mod.rs"), above.with_extension("rs")]
             .into_iter()
             .find(|file| file.exists());
         let listed = root.is_some_and(|root| {

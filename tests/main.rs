@@ -15,6 +15,7 @@ mod ends;
 mod examples;
 mod fan_out;
 mod generated;
+mod http;
 mod launcher;
 mod net;
 mod over_pipes;

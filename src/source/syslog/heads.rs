@@ -47,13 +47,13 @@ impl Heads {
 pub struct Format {
     /// A pattern of messages that is tried before the usual ones; it must match all of a message, and its groups are
     /// priority, version, time, host and text.
-    #[arg(long, id = "format.regex", value_name = "PATTERN")]
+    #[arg(long = "format-regex", id = "format.regex", value_name = "PATTERN")]
     regex: Option<String>,
     /// What is replaced in the time of such a message.
-    #[arg(long, id = "format.search", value_name = "PATTERN")]
+    #[arg(long = "format-search", id = "format.search", value_name = "PATTERN")]
     search: Option<String>,
     /// What stands in its place.
-    #[arg(long, id = "format.replace", value_name = "TEXT")]
+    #[arg(long = "format-replace", id = "format.replace", value_name = "TEXT")]
     replace: Option<String>,
 }
 
