@@ -184,6 +184,29 @@ impl Charset {
         }
     }
 
+    /// Its code units have 16 bits.
+    pub(crate) fn is_utf16(self) -> bool {
+        matches!(self.0, Kind::Utf16(_))
+    }
+
+    /// UTF-16 that begins with the second half of a character.
+    pub(crate) fn is_low_half(self, text: &[u8]) -> bool {
+        match (text, self.is_little()) {
+            ([_, high, ..], true) | ([high, _, ..], false) => (0xDC..=0xDF).contains(high),
+            _ => false,
+        }
+    }
+
+    /// The border of a character at or in front of `at`, where that can be seen.
+    pub(crate) fn floor(self, text: &[u8], at: usize) -> usize {
+        if self.0 != Kind::Utf8 {
+            return at;
+        }
+        let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+        let found = (at.saturating_sub(3)..=at).rev().find(|at| !is_inside(*at));
+        found.filter(|found| *found > 0).unwrap_or(at)
+    }
+
     fn is_little(self) -> bool {
         matches!(
             self.0,
@@ -260,11 +283,16 @@ impl Charset {
             return Ok(Cow::Borrowed(text));
         }
         let (mut text, mut at) = (String::with_capacity(bytes.len()), 0);
+        // Java takes a surrogate in three bytes for one fault.
+        let mut surrogate_end = 0;
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
             at += chunk.valid().len();
-            if !chunk.invalid().is_empty() {
+            if !chunk.invalid().is_empty() && at >= surrogate_end {
                 self.note_malformed(&mut text, at, policy)?;
+                if let [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] = bytes[at..] {
+                    surrogate_end = at + 3;
+                }
             }
             at += chunk.invalid().len();
         }
@@ -325,6 +353,8 @@ impl Charset {
                 (high @ 0xD800..0xDC00, Some(low @ 0xDC00..0xE000)) if width == 2 => {
                     (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), 2 * width)
                 }
+                // Java takes the unit behind a first half that stands alone for part of the fault.
+                (high @ 0xD800..0xDC00, Some(_)) if width == 2 => (high, 2 * width),
                 (code, _) => (code, width),
             };
             match char::from_u32(code) {

@@ -13,6 +13,8 @@
 //! | a time twice on a day | the second one | the first one |
 //! | missing | is that of 1970-01-01 | a year: 2000, a date: 1970-01-01 |
 //!
+//! Years go to 9999, and in SimpleDateFormat from 1583 on: before, Java's calendar is another one.
+//!
 //! `w W Y` of SimpleDateFormat depend on the country and are refused; long names of zones (`zzzz`) are refused, too.
 //! Names are English.
 
@@ -80,9 +82,15 @@ impl DatePattern {
         read::millis(&self.items, self.dialect, text, zone.zone())
     }
 
-    /// Append a time, in milliseconds since 1970, as it is in `zone`. A time beyond the year 9999 is an error.
+    /// Append a time, in milliseconds since 1970, as it is in `zone`. A time beyond the year 9999 is an error, and so is
+    /// one before 1583 in SimpleDateFormat.
     pub fn write(&self, millis: i64, zone: &Zone, out: &mut String) -> Result<(), String> {
         let moment = zone.at(millis)?;
+        if self.dialect == Dialect::Simple && moment.date() < read::GREGORIAN {
+            return Err(format!(
+                "{millis} is a time before 1583, which Java has in another calendar"
+            ));
+        }
         self.items
             .iter()
             .for_each(|item| write::item(item, self.dialect, &moment, out));

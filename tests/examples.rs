@@ -17,6 +17,7 @@ fn built() -> &'static Path {
             "embedded_agent",
             "provider",
             "selector",
+            "serializer",
             "sink_processor",
         ]
         .iter()
@@ -42,6 +43,7 @@ fn on_the_path() -> tempfile::TempDir {
         ("custom_source", "flume-source-primes"),
         ("custom_interceptor", "flume-intercept-length"),
         ("custom_sink", "flume-sink-lines"),
+        ("serializer", "flume-sink-csv"),
         ("provider", "provider"),
     ];
     for (example, name) in names {
@@ -94,6 +96,17 @@ fn component_of_ones_own_has_help_hints_and_statuses() {
         &[path.path()],
     );
     assert_eq!(missing.status.code(), Some(1), "{}", told(&missing));
+}
+
+#[test]
+fn serializer_of_ones_own_writes_the_files_of_file_roll() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script =
+        "printf 'one \"1\"\\ntwo\\n' | flume source stdin | flume sink csv --directory ./out -q && cat out/*";
+    assert_eq!(
+        output_of(script, at.path(), &[path.path()]),
+        "host,body\n\"\",\"one \"\"1\"\"\"\n\"\",\"two\"\n"
+    );
 }
 
 #[test]

@@ -365,9 +365,13 @@ fn each_test_file_is_run() {
             ),
             stem => (stem, directory),
         };
-        let root = [above.join("main.rs"), above.join("mod.rs"), above.with_extension("rs")]
-            .into_iter()
-            .find(|file| file.exists());
+        let root = [
+            above.join("main.rs"),
+            above.join("mod.rs"),
+            above.with_extension("rs"),
+        ]
+        .into_iter()
+        .find(|file| file.exists());
         let listed = root.is_some_and(|root| {
             read(&root)
                 .lines()

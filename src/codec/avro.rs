@@ -14,7 +14,7 @@ use std::str::FromStr;
 pub const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]}"#;
 
 const MAGIC: &[u8] = b"Obj\x01";
-const MARKER: usize = 16;
+pub(super) const MARKER: usize = 16;
 /// Bytes in front of the first block at most.
 pub(super) const HEAD: usize = 4 << 20;
 const CODECS: &str = "null, deflate, snappy, zstandard and bzip2";
@@ -153,7 +153,7 @@ pub fn whole_length(input: &mut (impl Read + Seek)) -> io::Result<u64> {
     if header(&head).is_none() {
         head = read_at(input, 0, HEAD)?;
     }
-    let Some((mut at, marker)) = header(&head) else {
+    let Some((mut at, marker, _)) = header(&head) else {
         return Ok(0);
     };
     let start = at;
@@ -163,16 +163,37 @@ pub fn whole_length(input: &mut (impl Read + Seek)) -> io::Result<u64> {
     Ok(if at == start { 0 } else { at })
 }
 
-/// Where the first block begins, and the sync marker.
-fn header(head: &[u8]) -> Option<(u64, [u8; MARKER])> {
+/// The head of a container: where the first block begins, the sync marker, and the entries.
+type Head<'h> = (u64, [u8; MARKER], Vec<(&'h [u8], &'h [u8])>);
+
+/// Where the first block begins, the sync marker, and what else stands in front of it, if all of that is there.
+pub(super) fn header(head: &[u8]) -> Option<Head<'_>> {
     let mut rest = head.strip_prefix(MAGIC)?;
-    for _ in 0..take_long(&mut rest)?.checked_mul(2)? {
-        let length = usize::try_from(take_long(&mut rest)?).ok()?;
-        rest = rest.get(length..)?;
+    let mut entries = Vec::new();
+    loop {
+        let count = take_long(&mut rest)?;
+        if count == 0 {
+            break;
+        }
+        if count < 0 {
+            // The length of what follows.
+            take_long(&mut rest)?;
+        }
+        for _ in 0..count.unsigned_abs() {
+            let (name, value) = (take_bytes(&mut rest)?, take_bytes(&mut rest)?);
+            entries.push((name, value));
+        }
     }
-    let marker = rest.strip_prefix(&[0])?.first_chunk()?;
-    let at = head.len() - rest.len() + 1 + MARKER;
-    Some((at as u64, *marker))
+    let marker = rest.first_chunk()?;
+    let at = head.len() - rest.len() + MARKER;
+    Some((at as u64, *marker, entries))
+}
+
+fn take_bytes<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = usize::try_from(take_long(rest)?).ok()?;
+    let (bytes, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(bytes)
 }
 
 /// Where the block at `at` ends, if all of it is there.
@@ -203,7 +224,7 @@ fn read_at(input: &mut (impl Read + Seek), at: u64, most: usize) -> io::Result<V
 }
 
 /// A number as Avro writes it, from the front of `bytes`.
-fn take_long(bytes: &mut &[u8]) -> Option<i64> {
+pub(super) fn take_long(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in 0..10 {
         let (&byte, rest) = bytes.split_first()?;

@@ -110,9 +110,10 @@ impl Options {
         Some(self.given.remove(at).1)
     }
 
-    /// Names of settings that were not used.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.given.iter().map(|(key, _)| key.as_str())
+    /// A setting that is none of these.
+    pub fn unknown(&self, settings: &[&str]) -> Option<&str> {
+        let mut keys = self.given.iter().map(|(key, _)| key.as_str());
+        keys.find(|key| !settings.contains(key))
     }
 
     /// A truth value. As in Flume everything but "true" is false, which is worth a warning.
@@ -201,11 +202,7 @@ pub fn serializer(name: &str, options: &mut Options) -> Result<Box<dyn EventSeri
             names.join(", ")
         ));
     };
-    let unknown = options
-        .given
-        .iter()
-        .find(|(key, _)| !spec.settings.contains(&key.as_str()));
-    if let Some((key, _)) = unknown {
+    if let Some(key) = options.unknown(spec.settings) {
         return Err(format!(
             "the serializer {} has no setting \"{key}\"; it has {}",
             spec.name,

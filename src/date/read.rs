@@ -29,6 +29,8 @@ pub(super) const DAYS: &[&str] = &[
     "Saturday",
     "Sunday",
 ];
+/// Before this year Java's calendar is another one (1582-10-15).
+pub(super) const GREGORIAN: Date = jiff::civil::date(1583, 1, 1);
 const HALVES: &[&str] = &["AM", "PM"];
 /// The short names of zones that are read: Joda-Time takes the zone, SimpleDateFormat the hours.
 const ZONES: &[(&str, &str, i8)] = &[
@@ -122,9 +124,15 @@ impl Moment {
 
     /// As SimpleDateFormat reads.
     fn take_lenient(&mut self, field: Field, rest: &mut &str) -> Option<()> {
+        let blanks = rest.len();
         *rest = rest.trim_start_matches([' ', '\t']);
-        // A letter right behind it bounds the digits; else there are as many as there are.
-        let most = if field.is_bounded { field.length } else { 18 };
+        let blanks = blanks - rest.len();
+        // A letter right behind it bounds the digits, with the blanks; else there are as many as there are.
+        let most = if field.is_bounded {
+            field.length.saturating_sub(blanks)
+        } else {
+            18
+        };
         match field.letter {
             Letter::Year => {
                 let word = digits(rest, most)?;
@@ -229,6 +237,7 @@ impl Moment {
             None => (year + months.div_euclid(12), months.rem_euclid(12) + 1),
         };
         let date = Date::new(i16::try_from(start.0).ok()?, start.1 as i8, 1).ok()?;
+        (date >= GREGORIAN).then_some(())?;
         let time = Span::new()
             .try_days(days - 1)
             .and_then(|span| span.try_hours(self.hours()))
@@ -311,12 +320,13 @@ fn name(rest: &mut &str, names: &[&str]) -> Option<i64> {
 
 /// `+0130`, `GMT`, `GMT+1:30` or the short name of a zone.
 fn general_zone(rest: &mut &str) -> Option<TimeZone> {
+    let mut is_custom = false;
     if let Some((short, _, hours)) = ZONES
         .iter()
         .find(|(short, ..)| strip_any_case(rest, short).is_some())
     {
         let behind = &rest[short.len()..];
-        let is_custom = *short == "GMT" && behind.starts_with(['+', '-']);
+        is_custom = *short == "GMT" && behind.starts_with(['+', '-']);
         *rest = behind;
         if !is_custom {
             return Some(TimeZone::fixed(jiff::tz::offset(*hours)));
@@ -326,7 +336,7 @@ fn general_zone(rest: &mut &str) -> Option<TimeZone> {
     *rest = rest.strip_prefix(['-', '+'])?;
     let number = digits(rest, 4)?;
     let (hours, minutes) = match (number.len(), rest.strip_prefix(':')) {
-        (1 | 2, Some(behind)) => {
+        (1 | 2, Some(behind)) if is_custom => {
             *rest = behind;
             (number, digits(rest, 2).filter(|minutes| minutes.len() == 2)?)
         }

@@ -12,6 +12,11 @@
 //! | `$`, `\Z` | the end; the engine also tries it before a final line end |
 //! | `\b`, `\B` | of Unicode words, as Java 8 to 18 have them, on which Flume ran; since 19 they are ASCII |
 //! | `(?i)` | both cases of ASCII letters; of all letters under `(?iu)` |
+//! | `(?U)` | the classes and `\b` of Unicode, and `(?u)` |
+//! | `(?x)` | blanks and what follows `#` on a line are not there, in classes, too |
+//! | `(?d)` | `.` is anything but `\n`; there may be no `$` |
+//! | `\R` | `\r\n` or one line end |
+//! | `[a-z&&[^m]]`, `[a[b-d]]` | intersection and union of classes |
 //! | `\Q..\E`, `\0nn`, `\cX`, `\uhhhh`, `\h`, `\v`, `\e` | the characters |
 
 mod escape;
@@ -48,6 +53,39 @@ const POSIX: &[(&str, &str)] = &[
     ("Space", SPACE),
 ];
 
+/// What the same names are under `(?U)`, where the crate can say it.
+const UNICODE: &[(&str, &str)] = &[
+    ("Lower", r"\p{Lowercase}"),
+    ("Upper", r"\p{Uppercase}"),
+    ("ASCII", r"\x00-\x7F"),
+    ("Alpha", r"\p{Alphabetic}"),
+    ("Digit", r"\p{Nd}"),
+    ("Alnum", r"\p{Alphabetic}\p{Nd}"),
+    ("Punct", r"\p{P}"),
+    ("Blank", r"\p{Zs}\t"),
+    ("Cntrl", r"\p{Cc}"),
+    ("XDigit", r"\p{Nd}\p{Hex_Digit}"),
+    ("Space", r"\p{White_Space}"),
+];
+const UNICODE_WORD: &str = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}";
+
+/// The questions that `java.lang.Character` answers.
+const CHARACTER: &[(&str, &str)] = &[
+    ("javaLowerCase", r"\p{Lowercase}"),
+    ("javaUpperCase", r"\p{Uppercase}"),
+    ("javaTitleCase", r"\p{Lt}"),
+    ("javaAlphabetic", r"\p{Alphabetic}"),
+    ("javaLetter", r"\p{L}"),
+    ("javaDigit", r"\p{Nd}"),
+    ("javaLetterOrDigit", r"\p{L}\p{Nd}"),
+    ("javaSpaceChar", r"\p{Z}"),
+    (
+        "javaWhitespace",
+        r"\t-\r\x1C-\x20\x{1680}\x{2000}-\x{2006}\x{2008}-\x{200A}\x{205F}\x{3000}\p{Zl}\p{Zp}",
+    ),
+    ("javaISOControl", r"\x00-\x1F\x7F-\x9F"),
+];
+
 /// Put a Java pattern into the crate's words.
 pub(super) fn translate(pattern: &str) -> Result<Translated, PatternError> {
     let mut reader = Reader {
@@ -81,6 +119,12 @@ struct Flags {
     unicode_case: bool,
     /// `(?s)`.
     dot_all: bool,
+    /// `(?U)`.
+    unicode: bool,
+    /// `(?x)`.
+    comments: bool,
+    /// `(?d)`.
+    unix_lines: bool,
 }
 
 /// A group that is open: where, and the flags outside.
@@ -142,7 +186,27 @@ impl Reader {
         Err(PatternError::new(what, at, instead))
     }
 
+    /// Under `(?x)`: go over blanks and a comment.
+    fn skip_comments(&mut self) -> bool {
+        let start = self.at;
+        while self.flags.comments {
+            match self.peek() {
+                Some(' ' | '\t' | '\n' | '\x0B' | '\x0C' | '\r') => self.at += 1,
+                Some('#') => {
+                    let is_end = |c: &char| "\n\r\u{85}\u{2028}\u{2029}".contains(*c);
+                    let rest = &self.chars[self.at..];
+                    self.at += rest.iter().position(is_end).unwrap_or(rest.len());
+                }
+                _ => break,
+            }
+        }
+        self.at > start
+    }
+
     fn element(&mut self, c: char) -> Read<()> {
+        if self.skip_comments() {
+            return Ok(());
+        }
         let at = self.at;
         if self.behind_end && !matches!(c, '|' | ')' | '$' | '*' | '+' | '?' | '{') {
             return self.refuse(
@@ -163,9 +227,10 @@ impl Reader {
             ')' => self.close(at)?,
             '[' => self.class(at)?,
             '.' if self.flags.dot_all => self.out.push_str("(?s:.)"),
+            '.' if self.flags.unix_lines => self.out.push_str(r"[^\n]"),
             '.' => self.out.push_str(r"[^\n\r\x{85}\x{2028}\x{2029}]"),
             '^' => self.out.push_str(r"\A"),
-            '$' => self.end(at),
+            '$' => self.end(at)?,
             c => self.literal(c),
         }
         Ok(())
@@ -176,10 +241,14 @@ impl Reader {
         self.out.push('|');
     }
 
-    fn end(&mut self, at: usize) {
+    fn end(&mut self, at: usize) -> Read<()> {
+        if self.flags.unix_lines {
+            return self.refuse(at, "\"$\" under (?d)", "write (?:\\n)?\\z");
+        }
         self.ends.get_or_insert(at);
         self.behind_end = true;
         self.out.push_str(r"\z");
+        Ok(())
     }
 
     fn literal(&mut self, c: char) {
@@ -296,6 +365,12 @@ impl Reader {
                 Some('i') => flags.any_case = on,
                 Some('u') => flags.unicode_case = on,
                 Some('s') => flags.dot_all = on,
+                Some('x') => flags.comments = on,
+                Some('d') => flags.unix_lines = on,
+                Some('U') => {
+                    flags.unicode = on;
+                    flags.unicode_case = on;
+                }
                 Some(')') => {
                     self.flags = flags;
                     self.repeatable = false;
@@ -306,11 +381,11 @@ impl Reader {
                     self.out.push_str("(?:");
                     return Ok(false);
                 }
-                Some(c @ ('m' | 'x' | 'd' | 'U')) => {
+                Some('m') => {
                     return self.refuse(
                         at,
-                        &format!("the flag (?{c})"),
-                        "of the flags i, u and s can be used",
+                        "the flag (?m)",
+                        "an event is one text: of the flags i, u, s, x, d and U can be used",
                     );
                 }
                 _ => return self.refuse(at, "a group that begins with (? in no known way", "write \"(?:\""),
@@ -330,48 +405,79 @@ impl Reader {
 
     /// A class, behind its `[` at `at`.
     fn class(&mut self, at: usize) -> Read<()> {
-        let mut set = String::from("[");
-        if self.eat("^") {
-            set.push('^');
-        }
-        let ascii_case = self.flags.any_case && !self.flags.unicode_case;
-        let mut is_first = true;
-        loop {
-            let here = self.at;
-            match self.peek() {
-                Some(']') if !is_first => break,
-                Some('[') => return self.refuse(here, "a class in a class", "write one class, or \"\\[\""),
-                Some('&') if self.chars.get(here + 1) == Some(&'&') => {
-                    return self.refuse(
-                        here,
-                        "an intersection of classes (&&)",
-                        "write the characters out",
-                    );
-                }
-                None => return self.refuse(at, "a class that is never closed", "add \"]\""),
-                _ => {}
-            }
-            is_first = false;
-            if self.eat("\\Q") {
-                self.quotation()
-                    .into_iter()
-                    .for_each(|c| push_range(&mut set, c, c, ascii_case));
-                continue;
-            }
-            match self.class_item()? {
-                Escaped::Char(low) => {
-                    let high = self.range_end(low, here)?;
-                    push_range(&mut set, low, high, ascii_case);
-                }
-                Escaped::Set { body, negated: true } => set.push_str(&format!("[^{body}]")),
-                Escaped::Set { body, .. } => set.push_str(&body),
-            }
-        }
-        self.at += 1;
-        set.push(']');
+        let set = self.class_set(at)?;
         match self.flags.any_case && self.flags.unicode_case {
             true => self.out.push_str(&format!("(?i:{set})")),
             false => self.out.push_str(&set),
+        }
+        Ok(())
+    }
+
+    /// A class or one inside of it, up to its `]`, in the crate's words.
+    fn class_set(&mut self, at: usize) -> Read<String> {
+        let mut set = String::from("[");
+        let negated = self.eat("^");
+        if negated {
+            set.push('^');
+        }
+        // What stands on one side of `&&`: how much, and whether classes are among it.
+        let (mut operand, mut nested, mut intersected) = (0, false, false);
+        loop {
+            self.skip_comments();
+            let here = self.at;
+            match self.peek() {
+                None => return self.refuse(at, "a class that is never closed", "add \"]\""),
+                Some(']') if operand > 0 => break,
+                Some('[') => {
+                    if negated || (intersected && operand > 0) {
+                        let what = "a class beside other characters in a class that is negated or behind &&";
+                        return self.refuse(here, what, "write one class");
+                    }
+                    self.at += 1;
+                    let inner = self.class_set(here)?;
+                    set.push_str(&inner);
+                    nested = true;
+                }
+                Some('&') if self.chars.get(here + 1) == Some(&'&') => {
+                    if negated || operand == 0 || self.chars.get(here + 2).is_none_or(|c| "&]".contains(*c)) {
+                        let what = "&& in a negated class, or with nothing beside it";
+                        return self.refuse(here, what, "write the characters out");
+                    }
+                    self.at += 2;
+                    set.push_str("&&");
+                    (operand, nested, intersected) = (0, false, true);
+                    continue;
+                }
+                Some(_) if nested && intersected => {
+                    let what = "a class beside other characters behind &&";
+                    return self.refuse(here, what, "write one class");
+                }
+                Some(_) => self.class_piece(&mut set, here)?,
+            }
+            operand += 1;
+        }
+        self.at += 1;
+        set.push(']');
+        Ok(set)
+    }
+
+    /// A character, a range, a quotation or a class by its escape.
+    fn class_piece(&mut self, set: &mut String, here: usize) -> Read<()> {
+        let ascii_case = self.flags.any_case && !self.flags.unicode_case;
+        if self.eat("\\Q") {
+            let quotation = self.quotation();
+            quotation
+                .into_iter()
+                .for_each(|c| push_range(set, c, c, ascii_case));
+            return Ok(());
+        }
+        match self.class_item()? {
+            Escaped::Char(low) => {
+                let high = self.range_end(low, here)?;
+                push_range(set, low, high, ascii_case);
+            }
+            Escaped::Set { body, negated: true } => set.push_str(&format!("[^{body}]")),
+            Escaped::Set { body, .. } => set.push_str(&body),
         }
         Ok(())
     }
@@ -414,6 +520,12 @@ fn crates_property(name: &str) -> Option<&str> {
     };
     match name.strip_prefix("Is") {
         Some(word) if !word.is_empty() && is_word(word) => Some(word),
+        _ if name.split_once('=').is_some_and(|(kind, word)| {
+            matches!(kind, "script" | "sc" | "general_category" | "gc") && is_word(word)
+        }) =>
+        {
+            Some(name)
+        }
         _ if matches!(name.len(), 1 | 2)
             && name != "L1"
             && name.starts_with(|c: char| "LMNPZSC".contains(c)) =>

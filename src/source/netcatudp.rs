@@ -42,7 +42,9 @@ impl NetcatUdp {
 
 impl EventDrivenSource for NetcatUdp {
     fn check(&self) -> Result<(), String> {
-        self.port().map(drop).map_err(|error| format!("netcatudp: {error}"))
+        self.port()
+            .map(drop)
+            .map_err(|error| format!("netcatudp: {error}"))
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
@@ -54,7 +56,13 @@ impl EventDrivenSource for NetcatUdp {
             text: String::new(),
             cut: 0,
         };
-        self.receiver = Some(Receiver::start(socket, &self.buffer, lines, "--bind 0.0.0.0", to)?);
+        self.receiver = Some(Receiver::start(
+            socket,
+            &self.buffer,
+            lines,
+            "--bind 0.0.0.0",
+            to,
+        )?);
         Ok(())
     }
 
@@ -163,7 +171,10 @@ mod tests {
         let long = vec![b'x'; 5000];
         let (events, _) = take(None, &[b"one", b"two\n", b"a\nb\r\n\xff", b"", b"\n", &long]);
         let bodies: Vec<&[u8]> = events.iter().map(|event| &event.body()[..]).collect();
-        assert_eq!(bodies, [&b"one"[..], b"two", b"a", b"b\r", b"\xff", b"", b"", &long]);
+        assert_eq!(
+            bodies,
+            [&b"one"[..], b"two", b"a", b"b\r", b"\xff", b"", b"", &long]
+        );
         assert!(events.iter().all(|event| event.headers().next().is_none()));
     }
 

@@ -5,7 +5,10 @@ use super::*;
 /// KiB of a process that are in memory.
 fn resident(running: &Running) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -28,7 +31,10 @@ fn ten_thousand_idle_connections_cost_little_and_hold_up_nobody() {
         .map(|_| TcpStream::connect(("127.0.0.1", number)).unwrap())
         .collect();
     let mut client = Client::new(number);
-    assert_eq!(client.post(JSON, b"[{\"body\":\"quick\"}]"), Some((200, String::new())));
+    assert_eq!(
+        client.post(JSON, b"[{\"body\":\"quick\"}]"),
+        Some((200, String::new()))
+    );
     let each = (resident(&running) - before) * 1024 / count as u64;
     println!("{count} idle connections, {each} bytes each");
     assert!(each < 16 << 10, "{each} bytes for an idle connection");
@@ -41,14 +47,20 @@ fn half_requests_are_let_go_and_more_than_may_be_wait() {
     let running = collect("--port 0 --max-connections 2 --idle-timeout 300ms");
     let number = port(&running);
     let (mut head, mut body) = (Client::new(number), Client::new(number));
-    head.input.get_mut().write_all(b"POST / HTTP/1.1\r\nHost: x\r\nA").unwrap();
+    head.input
+        .get_mut()
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nA")
+        .unwrap();
     body.input
         .get_mut()
         .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[")
         .unwrap();
     let began = Instant::now();
     let mut client = Client::new(number);
-    assert_eq!(client.post(JSON, b"[{\"body\":\"late\"}]"), Some((200, String::new())));
+    assert_eq!(
+        client.post(JSON, b"[{\"body\":\"late\"}]"),
+        Some((200, String::new()))
+    );
     assert!(began.elapsed() >= Duration::from_millis(250));
     let (status, why) = body.hear().unwrap();
     assert!(status == 408 && why.contains("--idle-timeout"), "{status} {why}");
@@ -90,7 +102,10 @@ fn garbage_and_floods_cost_their_own_connections() {
         drop(TcpStream::connect(("127.0.0.1", number)).unwrap());
     }
     let mut client = Client::new(number);
-    assert_eq!(client.post(JSON, b"[{\"body\":\"x\"}]"), Some((200, String::new())));
+    assert_eq!(
+        client.post(JSON, b"[{\"body\":\"x\"}]"),
+        Some((200, String::new()))
+    );
     assert_eq!(stopped(running), ["x"]);
 }
 

@@ -137,12 +137,18 @@ fn curl_posts_over_tls_and_blobs_with_parameters() {
     );
     let output = bash(&script, &running.path(""), &[]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains("\"file\" is missing") && told.ends_with("400"), "{told}");
+    assert!(
+        told.contains("\"file\" is missing") && told.ends_with("400"),
+        "{told}"
+    );
     // Plain HTTP is told so, and costs its own connection only.
     let mut plain = Client::new(port(&running));
     assert_eq!(plain.post(JSON, b"[]"), None);
     running.kill(0, Signal::TERM);
-    let ended = running.wait().expect_status([0, 0]).says(0, ["no TLS could be agreed on"]);
+    let ended = running
+        .wait()
+        .expect_status([0, 0])
+        .says(0, ["no TLS could be agreed on"]);
     assert_eq!(
         ended.text(),
         "{\"headers\":{\"file\":\"a b\",\"n\":\"1\"},\"body\":\"all of it\"}\n"
@@ -204,7 +210,11 @@ fn what_was_answered_with_200_is_there_after_a_kill() {
         twice += u64::from(!found.insert(line.parse::<u64>().unwrap()));
     }
     let lost = known.difference(&found).count();
-    println!("{} acknowledged, {} found, {twice} twice", known.len(), found.len());
+    println!(
+        "{} acknowledged, {} found, {twice} twice",
+        known.len(),
+        found.len()
+    );
     assert_eq!((lost, twice), (0, 0));
 }
 

@@ -29,7 +29,10 @@ fn message_without_an_end_takes_no_more_memory_than_a_message_may_have() {
 /// Bytes of the source that are in memory.
 fn resident(running: &Running) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
@@ -79,7 +82,9 @@ fn sender_waits_while_nothing_can_be_handed_on() {
     let number = port(&running, "tcp");
     running.kill(1, Signal::STOP);
     let mut client = TcpStream::connect(("127.0.0.1", number)).unwrap();
-    client.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    client
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
     let line = format!("<13>{}\n", "x".repeat(251));
     let block = line.repeat(1024);
     let mut sent = 0;

@@ -52,8 +52,10 @@ fn sources_of_flume_read_as_they_do() {
     let (lines, _) = lines_of(running, 1);
     assert_eq!(
         lines,
-        ["{Facility=4, Severity=2, priority=34, version=1, timestamp=1065910455003, host=host} \
-          2003-10-11T22:14:15.003Z host app - - text"]
+        [
+            "{Facility=4, Severity=2, priority=34, version=1, timestamp=1065910455003, host=host} \
+          2003-10-11T22:14:15.003Z host app - - text"
+        ]
     );
     let running = collect("syslogudp --port 0");
     send_udp(port(&running, "udp"), message);
@@ -92,9 +94,21 @@ fn port_that_is_in_use_and_a_missing_one_end_the_start() {
     for (words, status, what) in [
         ("syslog".to_string(), 2, "port is missing"),
         ("syslogtcp".to_string(), 2, "port is missing"),
-        (format!("syslog --udp={taken_udp}"), 1, "in use by another listener"),
-        (format!("syslogudp --port {taken_udp}"), 1, "in use by another listener"),
-        (format!("netcatudp --port {taken_udp}"), 1, "in use by another listener"),
+        (
+            format!("syslog --udp={taken_udp}"),
+            1,
+            "in use by another listener",
+        ),
+        (
+            format!("syslogudp --port {taken_udp}"),
+            1,
+            "in use by another listener",
+        ),
+        (
+            format!("netcatudp --port {taken_udp}"),
+            1,
+            "in use by another listener",
+        ),
     ] {
         let ended = Pipe::new(&format!("source {words}")).output_file("out.flm").run();
         ended.expect_status([status]).says(0, [what]);

@@ -30,12 +30,18 @@ fn check(daemon: &str, source: &str, way: &str, format: &str, more: &str) {
         "tls" => {
             let authority = Authority::new(directory.path(), "ca");
             let own = authority.sign("server");
-            let words = format!("{source} --tls-cert {} --tls-key {}", own.cert.display(), own.key.display());
+            let words = format!(
+                "{source} --tls-cert {} --tls-key {}",
+                own.cert.display(),
+                own.key.display()
+            );
             collect(&words)
         }
         _ => collect(source),
     };
-    let lines: Vec<String> = (0..COUNT).map(|number| format!("message {number} of all")).collect();
+    let lines: Vec<String> = (0..COUNT)
+        .map(|number| format!("message {number} of all"))
+        .collect();
     let file = directory.path().join("lines");
     std::fs::write(&file, lines.join("\n") + "\n").unwrap();
     let authority = match way {
@@ -43,7 +49,10 @@ fn check(daemon: &str, source: &str, way: &str, format: &str, more: &str) {
         _ => String::new(),
     };
     let number = port(&running, way);
-    let words = format!("exec {SEND} {daemon} {} {way} {number} {format} {more} {authority}", file.display());
+    let words = format!(
+        "exec {SEND} {daemon} {} {way} {number} {format} {more} {authority}",
+        file.display()
+    );
     let sender = Pipe::foreign(&words).dir(directory.path()).start();
     let (found, _) = lines_of(running, COUNT as u64);
     sender.kill(0, Signal::TERM);
@@ -59,14 +68,22 @@ fn compare(found: &[String], sent: &[String], format: &str, source: &str) {
         // Facility local3, severity notice.
         assert!(headers.starts_with("{Facility=19, Severity=5, "), "{}", told());
         assert!(headers.to_lowercase().contains("priority=157"), "{}", told());
-        assert!(headers.contains("timestamp=1") && headers.contains("host="), "{}", told());
+        assert!(
+            headers.contains("timestamp=1") && headers.contains("host="),
+            "{}",
+            told()
+        );
         assert!(!headers.contains("flume.syslog.status"), "{}", told());
         let is_ours = source.starts_with("syslog ");
         assert_eq!(headers.contains("appname=app"), is_ours, "{}", told());
         match (format, is_ours) {
             ("5424", true) => assert_eq!(body.trim_start(), sent, "{}", told()),
             ("3164", _) => assert_eq!(body.replace(":  ", ": "), format!("app: {sent}"), "{}", told()),
-            _ => assert!(body.starts_with("app - - ") && body.ends_with(sent.as_str()), "{}", told()),
+            _ => assert!(
+                body.starts_with("app - - ") && body.ends_with(sent.as_str()),
+                "{}",
+                told()
+            ),
         }
     }
 }
@@ -108,7 +125,9 @@ fn syslog_ng_over_udp_and_to_the_sources_of_flume() {
 
 /// `logger` with these options says a few things.
 fn log(options: &str) {
-    let words = format!("for number in 1 2 3; do logger --tag app --id=7 --priority local3.notice {options} \"message $number\"; done");
+    let words = format!(
+        "for number in 1 2 3; do logger --tag app --id=7 --priority local3.notice {options} \"message $number\"; done"
+    );
     let status = Command::new("bash").arg("-c").arg(words).status().unwrap();
     assert!(status.success());
 }
@@ -118,7 +137,10 @@ fn check_logged(mut lines: Vec<String>, has_host: bool) {
     // Each came by a connection of its own.
     lines.sort_by_key(|line| line.rsplit(' ').next().unwrap().to_string());
     for (number, line) in (1..).zip(&lines) {
-        assert!(line.starts_with("{Facility=19, Severity=5, priority=157"), "{line}");
+        assert!(
+            line.starts_with("{Facility=19, Severity=5, priority=157"),
+            "{line}"
+        );
         assert!(line.contains("appname=app, procid=7"), "{line}");
         assert_eq!(line.contains("host="), has_host, "{line}");
         assert!(line.ends_with(&format!("message {number}")), "{line}");
@@ -141,7 +163,12 @@ fn logger_over_tcp_and_udp_in_both_forms() {
         return;
     }
     for way in ["tcp", "udp"] {
-        for options in ["--rfc5424=notq", "--rfc5424", "--rfc3164", "--rfc5424 --octet-count"] {
+        for options in [
+            "--rfc5424=notq",
+            "--rfc5424",
+            "--rfc3164",
+            "--rfc5424 --octet-count",
+        ] {
             if way == "udp" && options.ends_with("--octet-count") {
                 continue;
             }

@@ -4,6 +4,7 @@
 mod charsets;
 mod dates;
 mod paths;
+mod patterns;
 
 use crate::avro::real::{is_there, peer};
 use std::io::Write;

@@ -57,8 +57,8 @@ fn escapes_are_those_of_flume() {
                 flumes,
                 "{what}"
             ),
-            // Flume demands a time for "%%" and letters that it does not know, too.
-            (Err(_), Ok(ours)) => assert!(!text_has_time(path), "{what}: {ours:?}"),
+            // Flume demands a time for "%%" and letters that it does not know, too, and rounds none at 0.
+            (Err(_), Ok(ours)) => assert!(!text_has_time(path) || *time == "0", "{what}: {ours:?}"),
             (Err(_), Err(_)) => {}
         }
     }

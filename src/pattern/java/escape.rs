@@ -1,6 +1,7 @@
 //! What stands behind a backslash.
 
-use super::{DIGIT, Escaped, HORIZONTAL, POSIX, Read, Reader, SPACE, VERTICAL, WORD, crates_property};
+use super::{CHARACTER, DIGIT, POSIX, SPACE, UNICODE, UNICODE_WORD, WORD};
+use super::{Escaped, HORIZONTAL, Read, Reader, VERTICAL, crates_property};
 
 impl Reader {
     pub(super) fn escape(&mut self) -> Read<()> {
@@ -21,7 +22,11 @@ impl Reader {
                 self.very_end.get_or_insert(at);
                 self.out.push_str(r"\z");
             }
-            Some('Z') => self.end(at),
+            Some('Z') => self.end(at)?,
+            Some('R') => {
+                self.out.push_str(r"(?:\r\n|[\n\x0B\f\r\x{85}\x{2028}\x{2029}])");
+                self.repeatable = true;
+            }
             Some('b') if self.chars.get(self.at + 1) == Some(&'{') => {
                 return self.refuse(at, "\\b{", "write \"\\b\"");
             }
@@ -64,6 +69,9 @@ impl Reader {
             return self.refuse(at, "a backslash at the end", "write \"\\\\\" for the character");
         };
         Ok(Escaped::Char(match c {
+            'd' | 'D' if self.flags.unicode => return set(r"\p{Nd}", c == 'D'),
+            'w' | 'W' if self.flags.unicode => return set(UNICODE_WORD, c == 'W'),
+            's' | 'S' if self.flags.unicode => return set(r"\p{White_Space}", c == 'S'),
             'd' | 'D' => return set(DIGIT, c == 'D'),
             'w' | 'W' => return set(WORD, c == 'W'),
             's' | 'S' => return set(SPACE, c == 'S'),
@@ -186,7 +194,8 @@ impl Reader {
         if self.at > self.chars.len() {
             return self.refuse(at, "\\p{ that is never closed", "add \"}\"");
         }
-        let body = match POSIX.iter().find(|(posix, _)| *posix == name) {
+        let posix = if self.flags.unicode { UNICODE } else { POSIX };
+        let body = match posix.iter().chain(CHARACTER).find(|(own, _)| *own == name) {
             Some((_, body)) => body.to_string(),
             None => match crates_property(&name) {
                 Some(name) => format!("\\p{{{name}}}"),

@@ -48,7 +48,7 @@ pub struct Place {
     /// A multiple of how many units.
     #[arg(long, id = "sink.roundValue", default_value = "1", value_name = "COUNT")]
     round_value: u32,
-    /// What the multiple is of: second, minute or hour.
+    /// Unit to round to: second, minute or hour.
     #[arg(long, id = "sink.roundUnit", default_value = "second", value_name = "UNIT")]
     round_unit: String,
     /// Zone of the times of escapes, by Java's id, as Europe/Berlin or GMT+2; that of this machine without it.

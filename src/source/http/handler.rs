@@ -118,9 +118,8 @@ pub fn handler(name: &str, options: &mut Options) -> Result<Arc<dyn Handler>, St
             names.join(", ")
         ));
     };
-    let made = (spec.make)(options).map_err(|why| format!("handler.{why}"))?;
-    match options.names().next() {
-        None => Ok(made),
+    match options.unknown(spec.settings) {
+        None => (spec.make)(options).map_err(|why| format!("handler.{why}")),
         Some(key) if spec.settings.is_empty() => Err(format!(
             "the handler {} has no settings: not \"{key}\"",
             spec.name

@@ -121,7 +121,9 @@ fn send(side: &Side, way: &str, port: u16) {
         match is_udp {
             // One socket of Flume keeps priority and version of the message before.
             true if way == "UDP" => {
-                client.send_to(b"<13>1 - host knock", ("127.0.0.1", port)).unwrap();
+                client
+                    .send_to(b"<13>1 - host knock", ("127.0.0.1", port))
+                    .unwrap();
                 client.send_to(message.as_bytes(), ("127.0.0.1", port)).unwrap();
             }
             true => {
@@ -157,7 +159,12 @@ fn run(is_flume: bool) -> BTreeMap<String, String> {
     let all = WAYS.len() * MESSAGES.len();
     let is_message = |line: &String| !line.contains("knock");
     let deadline = Instant::now() + PATIENCE;
-    while lines_now(&side.running.path("one")).iter().filter(|line| is_message(line)).count() < all {
+    while lines_now(&side.running.path("one"))
+        .iter()
+        .filter(|line| is_message(line))
+        .count()
+        < all
+    {
         if Instant::now() > deadline {
             println!("{}", lines_now(&side.running.path("one")).join("\n"));
             panic!("not all lines came:\n{}", side.running.said(0));
@@ -166,14 +173,21 @@ fn run(is_flume: bool) -> BTreeMap<String, String> {
     }
     let ended = side.stop();
     let mut found = BTreeMap::new();
-    for line in lines_now(&ended.path("one")).iter().filter(|line| is_message(line)) {
+    for line in lines_now(&ended.path("one"))
+        .iter()
+        .filter(|line| is_message(line))
+    {
         let line = ports.iter().fold(in_order(line), |line, (way, port)| {
             line.replace(&format!("port={port}"), &format!("port={way}"))
         });
         let way = WAYS.iter().find_map(|way| {
-            (0..MESSAGES.len()).map(|number| format!("{way}{number:02}")).find(|own| line.contains(own.as_str()))
+            (0..MESSAGES.len())
+                .map(|number| format!("{way}{number:02}"))
+                .find(|own| line.contains(own.as_str()))
         });
-        let line = line.split("/127.0.0.1:").map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let line = line
+            .split("/127.0.0.1:")
+            .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
         let line = line.collect::<Vec<_>>().join("SENDER");
         let own = way.unwrap_or_else(|| format!("unknown: {line}"));
         found.insert(own, without_now(&line));
@@ -188,7 +202,9 @@ fn lines_now(directory: &Path) -> Vec<String> {
     let texts = texts.map(|entry| std::fs::read(entry.path()).unwrap_or_default());
     let lines = texts.flat_map(|text| {
         let text = String::from_utf8_lossy(&text).into_owned();
-        text.split_terminator('\n').map(str::to_string).collect::<Vec<_>>()
+        text.split_terminator('\n')
+            .map(str::to_string)
+            .collect::<Vec<_>>()
     });
     lines.collect()
 }
@@ -200,7 +216,9 @@ fn without_now(line: &str) -> String {
     };
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let now = jiff::Timestamp::now().as_millisecond();
-    let is_now = digits.parse::<i64>().is_ok_and(|time| (now - time).abs() < 600_000);
+    let is_now = digits
+        .parse::<i64>()
+        .is_ok_and(|time| (now - time).abs() < 600_000);
     match is_now {
         true => format!("{front}timestamp=NOW{}", &rest[digits.len()..]),
         false => line.to_string(),
