@@ -4542,7 +4542,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__syslogtcp)
-            opts="-q -h --host --port --event-size --keep-fields --client-ip-header --client-hostname-header --regex --search --replace --max-connections --idle-timeout --ssl --keystore --keystore-password --keystore-type --tls-cert --tls-key --tls-ca --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --host --port --event-size --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --max-connections --idle-timeout --ssl --keystore --keystore-password --keystore-type --tls-cert --tls-key --tls-ca --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4572,15 +4572,15 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --regex)
+                --format-regex)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --search)
+                --format-search)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --replace)
+                --format-replace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4696,7 +4696,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__syslogudp)
-            opts="-q -h --host --port --keep-fields --client-ip-header --client-hostname-header --regex --search --replace --receive-buffer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --host --port --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --receive-buffer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4722,15 +4722,15 @@ _flume() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --regex)
+                --format-regex)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --search)
+                --format-search)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --replace)
+                --format-replace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

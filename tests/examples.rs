@@ -15,6 +15,7 @@ fn built() -> &'static Path {
         if ![
             "embedded",
             "embedded_agent",
+            "handler",
             "provider",
             "selector",
             "serializer",
@@ -43,6 +44,7 @@ fn on_the_path() -> tempfile::TempDir {
         ("custom_source", "flume-source-primes"),
         ("custom_interceptor", "flume-intercept-length"),
         ("custom_sink", "flume-sink-lines"),
+        ("handler", "flume-source-lines"),
         ("serializer", "flume-sink-csv"),
         ("provider", "provider"),
     ];
@@ -218,6 +220,24 @@ fn client_appends_to_an_address_and_goes_on_with_the_next() {
     let said = output_of(script, at.path(), &[built()]);
     let accepted = "accepted: 1001 events\n";
     assert_eq!(said, format!("{accepted}{accepted}\"accepted\":2002\n"));
+}
+
+#[test]
+fn handler_of_ones_own_makes_events_of_posts() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "sh -c 'echo $$ > pid; exec flume source lines --listen unix:./http' 2> log | flume cat --output json > out &
+                  until grep -q 'listening on' log; do sleep 0.05; done
+                  post() { curl --silent --unix-socket ./http --data-binary $'one\ntwo\n' http://localhost$1; }
+                  post /logs/a
+                  post /
+                  kill $(cat pid); wait; cat out";
+    let said = output_of(script, at.path(), &[path.path()]);
+    let one = r#"{"headers":{"path":"/logs/a"},"body":"one"}"#;
+    let two = r#"{"headers":{"path":"/logs/a"},"body":"two"}"#;
+    assert_eq!(
+        said,
+        format!("post to a path, which becomes a header\n{one}\n{two}\n")
+    );
 }
 
 #[test]

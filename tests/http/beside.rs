@@ -40,7 +40,7 @@ const REQUESTS: &[(&str, &str, &[u8], u16, u16)] = &[
     (
         "POST",
         "text/plain",
-        b"[{headers:{a:1,b:true},'body':2.50}] // lenient",
+        b"[{headers:{a:1,b:true},'body':2.50} // lenient\n]",
         200,
         200,
     ),

@@ -112,7 +112,7 @@ fn garbage_and_floods_cost_their_own_connections() {
 #[test]
 fn while_nothing_can_be_handed_on_the_answer_is_503_and_nothing_is_taken() {
     let running = Pipe::new("source http --port 0 --max-wait 300ms --window 1")
-        .then("cat --format body")
+        .then("cat")
         .start();
     running.wait_for(0, "listening on");
     let number = port(&running);

@@ -107,7 +107,7 @@ fn curl_posts_in_every_form() {
          post() {{ curl --silent --show-error --fail --data-binary @- http://127.0.0.1:{0}/ \"$@\"; }}
          echo '[{{\"body\":\"an array\"}}]' | post
          echo '{{\"body\":\"a line\"}}' | post -H 'Content-Type: application/x-ndjson'
-         flume source seq --total-events 3 | post -H 'Content-Type: application/x-flume-stream'
+         flume source seq --total-events 3 --durability best-effort | post -H 'Content-Type: application/x-flume-stream'
          echo '[{{\"body\":\"in pieces\"}}]' | post -H 'Transfer-Encoding: chunked' -H 'Expect: 100-continue'",
         port(&running)
     );
@@ -126,7 +126,7 @@ fn curl_posts_over_tls_and_blobs_with_parameters() {
     }
     let words = "--ssl --tls-cert server.cert --tls-key server.key --handler blob \
                  --handler-set mandatoryParameters=file";
-    let pipe = Pipe::new(&format!("source http --port 0 {words}")).then("cat --format json");
+    let pipe = Pipe::new(&format!("source http --port 0 {words}")).then("cat --json");
     let authority = Authority::new(&pipe.path(""), "ca");
     authority.sign("server");
     let running = pipe.start();

@@ -107,6 +107,7 @@ mod tests {
 
     fn event(handler: &dyn Handler, query: &str, body: &[u8]) -> Result<Event, HandlerError> {
         let post = Post {
+            path: "/",
             query: Some(query),
             content_type: Some("text/x-log"),
             body,

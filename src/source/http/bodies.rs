@@ -5,7 +5,7 @@ use crate::codec::json;
 use crate::event::{Batch, BatchBuilder};
 use crate::wire::{self, FrameReader, Got, Kind, Order};
 
-/// An event a line, as `flume cat --format json` writes them. Blank lines are nothing.
+/// An event a line, as `flume cat --output json` writes them. Blank lines are nothing.
 pub struct Lines;
 
 impl Handler for Lines {

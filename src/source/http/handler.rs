@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// One request, with its whole body.
 pub struct Post<'a> {
+    /// Its path.
+    pub path: &'a str,
     /// What stands behind the question mark of its path.
     pub query: Option<&'a str>,
     /// The header of that name.
@@ -171,6 +173,7 @@ mod tests {
     #[test]
     fn content_type_is_taken_apart() {
         let post = |content_type| Post {
+            path: "/",
             query: None,
             content_type: Some(content_type),
             body: b"",

@@ -374,6 +374,7 @@ mod tests {
 
     fn events(body: &[u8], content_type: &str) -> Result<Vec<Event>, HandlerError> {
         let post = Post {
+            path: "/",
             query: None,
             content_type: Some(content_type),
             body,

@@ -267,6 +267,7 @@ impl Service {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let post = Post {
+            path: head.uri.path(),
             query: head.uri.query(),
             content_type,
             body: &body.bytes,
