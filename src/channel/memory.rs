@@ -97,7 +97,19 @@ impl super::Settings for Settings {
 }
 
 impl Settings {
-    fn channel(&self) -> Arc<dyn Channel> {
+    /// One that holds so many events, whatever their bytes.
+    pub(super) fn small(capacity: u64, keep_alive: crate::value::Seconds) -> Settings {
+        Settings {
+            capacity,
+            transaction_capacity: capacity,
+            keep_alive,
+            byte_capacity: crate::value::Size(0),
+            byte_capacity_buffer_percentage: 0,
+        }
+    }
+
+    /// The channel that they describe.
+    pub(super) fn channel(&self) -> Arc<dyn Channel> {
         let usable = self.byte_capacity.0 / 100 * (100 - self.byte_capacity_buffer_percentage);
         let slots = match usable / SLOT {
             0 => u64::MAX,

@@ -4,6 +4,7 @@ pub mod ends;
 pub mod file;
 pub mod memory;
 pub mod once;
+pub mod pseudotxn;
 pub mod transaction;
 
 use crate::ack::Delivery;
@@ -28,6 +29,7 @@ pub const ALL: &[Spec<Box<dyn Settings>>] = &[
     row::<memory::Settings>("memory")
         .also(&["org.apache.flume.channel.MemoryChannel"])
         .shell(&[("capacity", "100000"), ("transactionCapacity", "100000")]),
+    row::<pseudotxn::Settings>("pseudotxn").also(&["org.apache.flume.channel.PseudoTxnMemoryChannel"]),
 ];
 
 /// The line of a channel.

@@ -19,6 +19,7 @@ pub mod seq;
 pub mod server;
 pub mod stdin;
 pub mod stream;
+pub mod stress;
 pub mod syslog;
 pub mod syslogtcp;
 pub mod syslogudp;
@@ -59,6 +60,9 @@ pub const ALL: &[Spec<Source>] = &[
         .shell(&[("batchSize", "1000")]),
     polled::<stdin::Stdin>("stdin"),
     event_driven::<stream::Stream>("stream").positional("listen"),
+    polled::<stress::Stress>("stress")
+        .also(&["org.apache.flume.source.StressSource"])
+        .shell(&[("batchSize", "1000")]),
     event_driven::<syslog::Syslog>("syslog").shell(&[("bind", "127.0.0.1")]),
     event_driven::<syslogtcp::SyslogTcp>("syslogtcp")
         .also(&["org.apache.flume.source.SyslogTcpSource"])

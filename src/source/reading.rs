@@ -72,6 +72,7 @@ impl Reading {
                 while self.cutter.cut(&mut self.filling) {
                     self.submit(to)?;
                 }
+                self.check(to)?;
                 Ok(Read::Some)
             }
             Err(error)
@@ -108,7 +109,18 @@ impl Reading {
             self.submit(to)?;
         }
         self.cutter.cut_last(&mut self.filling);
-        self.submit(to)
+        self.submit(to)?;
+        self.check(to)
+    }
+
+    /// An input in which the next event is not found any more ends; what came before is handed on.
+    fn check(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
+        let Some(why) = self.cutter.broken().map(str::to_string) else {
+            return Ok(());
+        };
+        self.submit(to)?;
+        let input = self.cutter.input();
+        Err(StageError::Failed(format!("{input}: {why}")))
     }
 
     fn submit(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// events in JSON are nothing.
 #[derive(clap::Args)]
 pub struct Stdin {
-    /// What an event is: a line, a line of JSON such as {"headers":{"k":"v"},"body":"text"}, or the bytes
-    /// of one read.
+    /// What an event is: a line, a line of JSON such as {"headers":{"k":"v"},"body":"text"}, the bytes
+    /// of one read, or a netstring such as 5:hello,.
     #[arg(long, id = "format", default_value = "line", value_name = "FORMAT")]
     format: Format,
     #[command(flatten)]

@@ -6,7 +6,6 @@ pub(super) const TO_COME: &[(&str, &str, &str)] = &[
     ("source", "thrift", "source.ThriftSource"),
     ("source", "jms", "source.jms.JMSSource"),
     ("source", "spooldir", "source.SpoolDirectorySource"),
-    ("source", "stress", "source.StressSource"),
     ("source", "kafka", "source.kafka.KafkaSource"),
     ("source", "twitter", "source.twitter.TwitterSource"),
     ("source", "scribe", "source.scribe.ScribeSource"),
@@ -29,7 +28,6 @@ pub(super) const TO_COME: &[(&str, &str, &str)] = &[
     ("channel", "jdbc", "channel.jdbc.JdbcChannel"),
     ("channel", "spillablememory", "channel.SpillableMemoryChannel"),
     ("channel", "kafka", "channel.kafka.KafkaChannel"),
-    ("channel", "", "channel.PseudoTxnMemoryChannel"),
     (
         "intercept",
         "morphline",
