@@ -2,10 +2,11 @@
 //! all parsers read each of them without leaving it.
 #![no_main]
 
+use flume::date::Zone;
 use flume::pattern::Pattern;
 use flume::syslog::classic::{Classic, Custom};
 use flume::syslog::framing::Frame;
-use flume::syslog::{Clock, Framer, Framing, Message, Zone, multiport, rfc, structured};
+use flume::syslog::{Clock, Framer, Framing, Message, multiport, rfc, structured};
 use libfuzzer_sys::fuzz_target;
 
 /// 2026-11-28
@@ -36,8 +37,19 @@ fn messages(framing: Framing, limit: usize, input: &[u8], piece: usize) -> Vec<V
 
 fn check(text: &[u8], message: &Message<'_>) {
     let all = text.as_ptr_range();
-    let parts = [message.version, message.stamp, message.host, message.app_name, message.proc_id, message.msg_id];
-    let parts = parts.into_iter().flatten().chain([message.body]).filter(|part| !part.is_empty());
+    let parts = [
+        message.version,
+        message.stamp,
+        message.host,
+        message.app_name,
+        message.proc_id,
+        message.msg_id,
+    ];
+    let parts = parts
+        .into_iter()
+        .flatten()
+        .chain([message.body])
+        .filter(|part| !part.is_empty());
     for part in parts {
         let part = part.as_ptr_range();
         assert!(all.start <= part.start && part.end <= all.end);
@@ -55,11 +67,12 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let (piece, limit) = (usize::from(head[0]) + 1, usize::from(head[1]) + 1);
-    let mut clock = Clock::new(Zone::Utc);
+    let mut clock = Clock::new(Zone::utc());
     clock.set(NOW_MS);
     let custom = Custom {
         regex: Pattern::whole(r"<(\d+)>(\d)?#([^#]*)#(\w+)#(.*)").expect("a pattern"),
         replace: None,
+        date: None,
     };
     for framing in [Framing::Lines, Framing::Either] {
         let all = messages(framing, limit, input, piece);
@@ -68,7 +81,7 @@ fuzz_target!(|bytes: &[u8]| {
             check(text, &rfc::parse(text, &mut clock));
             check(text, &multiport::parse(text, &mut clock));
             for in_datagrams in [false, true] {
-                let custom = in_datagrams.then(|| custom.clone());
+                let custom = in_datagrams.then(|| Box::new(custom.clone()));
                 let mut classic = Classic { in_datagrams, custom };
                 check(text, &classic.parse(text, &mut clock));
             }

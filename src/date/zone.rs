@@ -51,7 +51,7 @@ impl Zone {
         Zone(TimeZone::UTC)
     }
 
-    pub(super) fn zone(&self) -> &TimeZone {
+    pub(crate) fn zone(&self) -> &TimeZone {
         &self.0
     }
 

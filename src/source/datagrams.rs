@@ -202,7 +202,7 @@ impl Receiver {
         announce_at(&at, host.as_deref(), name, how_to_open);
         let shared = to.clone();
         let run = move || {
-            let mut loop_ = Loop {
+            let mut reading = Loop {
                 handing: Handing::new(&shared, BATCH.0, BATCH.1, &at),
                 dropped: 0,
                 untold: 0,
@@ -212,7 +212,7 @@ impl Receiver {
                 taker,
                 to: &shared,
             };
-            loop_.run();
+            reading.run();
         };
         let thread = std::thread::Builder::new()
             .name("flume-datagrams".into())

@@ -2,14 +2,16 @@
 
 use super::server::{Connections, Idle};
 use super::syslog::connection::Service;
-use super::syslog::events::{Charset, Dialect, Events};
+use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::Heads;
 use super::syslog::{Running, listen, serve};
+use crate::charset::Charset;
+use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
-use crate::syslog::{Framer, Framing, Zone};
+use crate::syslog::{Framer, Framing};
 use crate::tls::{Acceptor, ServerSsl};
 use crate::value::Pair;
 use std::collections::BTreeMap;
@@ -36,8 +38,8 @@ pub struct MultiportSyslogTcp {
     /// Header for the port that a message came to.
     #[arg(long, id = "portHeader", value_name = "NAME")]
     port_header: Option<String>,
-    /// Character set of the messages: UTF-8, ISO-8859-1 or US-ASCII. What is no text in it is kept and marked.
-    #[arg(long, id = "charset.default", default_value = "UTF-8", value_name = "NAME")]
+    /// Character set of the messages, by Java's name. What is no text in it is kept and marked.
+    #[arg(long, id = "charset.default", default_value = "UTF-8", value_name = "NAME", value_parser = charset)]
     charset_default: Charset,
     /// The same for one port.
     #[arg(long, id = "charset.port.*", value_name = "PORT=NAME")]
@@ -85,6 +87,18 @@ impl FromStr for Ports {
     }
 }
 
+/// One in which lines can be found and heads be read.
+fn charset(name: &str) -> Result<Charset, String> {
+    let charset: Charset = name.parse()?;
+    match charset.is_ascii_compatible() {
+        true => Ok(charset),
+        false => Err(format!(
+            "lines of {} cannot be told apart by their line feeds",
+            charset.name()
+        )),
+    }
+}
+
 impl MultiportSyslogTcp {
     fn ports(&self) -> Result<&Ports, String> {
         self.ports.as_ref().ok_or_else(|| {
@@ -96,7 +110,7 @@ impl MultiportSyslogTcp {
         let one = |pair: &Pair| {
             let port = pair.name.parse();
             let port = port.map_err(|_| format!("charset.port.{}: that is no port", pair.name))?;
-            let charset = pair.value.parse();
+            let charset = charset(&pair.value);
             Ok((
                 port,
                 charset.map_err(|error| format!("charset.port.{port}: {error}"))?,
@@ -106,7 +120,7 @@ impl MultiportSyslogTcp {
     }
 
     fn service(&self, port: u16, charset: Charset, acceptor: Option<Acceptor>) -> Service {
-        let events = Events::new(Dialect::Multiport(charset), self.heads.keep_fields, Zone::Utc);
+        let events = Events::new(Dialect::Multiport(charset), self.heads.keep_fields, Zone::utc());
         Service {
             events,
             framer: Framer::new(Framing::Lines, self.event_size as usize),

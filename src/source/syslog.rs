@@ -9,11 +9,12 @@ mod tests;
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
 use super::server::{Connections, Idle, Server, announce};
+use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::link::address::Listener;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
-use crate::syslog::{Framer, Framing, Zone};
+use crate::syslog::{Framer, Framing};
 use crate::tls::{self, ServerTls};
 use crate::value::Size;
 use connection::Service;
@@ -60,7 +61,7 @@ pub struct Syslog {
     heads: Heads,
     /// Time zone of stamps that name none, such as Europe/Berlin or UTC; without it that of this host.
     #[arg(long, id = "time-zone", value_name = "NAME")]
-    time_zone: Option<NamedZone>,
+    time_zone: Option<Zone>,
     /// Events in a batch at most.
     #[arg(long, id = "batchSize", default_value = "1000", value_name = "EVENTS",
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -122,19 +123,6 @@ impl FromStr for Way {
     }
 }
 
-#[derive(Debug, Clone)]
-struct NamedZone(jiff::tz::TimeZone);
-
-impl FromStr for NamedZone {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let zone = jiff::tz::TimeZone::get(name);
-        zone.map(NamedZone)
-            .map_err(|_| format!("\"{name}\" is no time zone; one is Europe/Berlin, another UTC"))
-    }
-}
-
 /// The ports of the ways that are open.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ports {
@@ -188,12 +176,8 @@ impl Syslog {
     }
 
     fn events(&self) -> Events {
-        let zone = self.time_zone.as_ref().map(|zone| Zone::Of(zone.0.clone()));
-        Events::new(
-            Dialect::Rfc,
-            self.heads.keep_fields,
-            zone.unwrap_or_else(Zone::local),
-        )
+        let zone = self.time_zone.clone().unwrap_or_else(Zone::local);
+        Events::new(Dialect::Rfc, self.heads.keep_fields, zone)
     }
 
     /// The listener of TCP and the socket of UDP, on the same port if the system may choose it.

@@ -5,11 +5,12 @@ use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::{Format, Heads};
 use super::syslog::{Running, listen, serve};
+use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
 use crate::syslog::classic::Classic;
-use crate::syslog::{Framer, Framing, Zone};
+use crate::syslog::{Framer, Framing};
 use crate::tls::ServerSsl;
 use std::sync::Arc;
 

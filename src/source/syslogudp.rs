@@ -5,9 +5,9 @@ use super::syslog::Running;
 use super::syslog::datagram::Messages;
 use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::{Format, Heads};
+use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::stage::{ChannelProcessor, EventDrivenSource};
-use crate::syslog::Zone;
 use crate::syslog::classic::Classic;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 use super::time::{Clock, is_blank};
 use super::{Message, priority};
+use crate::date::DatePattern;
 use crate::event::shown;
 use crate::pattern::{Pattern, Template};
 
@@ -18,7 +19,7 @@ pub struct Classic {
     /// Each comes in a datagram, which may end anywhere.
     pub in_datagrams: bool,
     /// A form that is tried before the others.
-    pub custom: Option<Custom>,
+    pub custom: Option<Box<Custom>>,
 }
 
 /// A form of messages that the user describes (`format.*`).
@@ -28,6 +29,8 @@ pub struct Custom {
     pub regex: Pattern,
     /// What is replaced in the stamp before it is read.
     pub replace: Option<(Pattern, Template)>,
+    /// How the stamp is read; without it there is no time.
+    pub date: Option<DatePattern>,
 }
 
 impl Classic {
@@ -184,7 +187,7 @@ impl Custom {
             priority_text: group(1).unwrap_or(b""),
             version: group(2),
             stamp,
-            timestamp_ms: stamp.and_then(|stamp| time(&mut self.replace, stamp, clock)),
+            timestamp_ms: stamp.and_then(|stamp| time(&mut self.replace, self.date.as_ref()?, stamp, clock)),
             host: group(4),
             has_head: true,
             body: group(5).unwrap_or(b""),
@@ -194,25 +197,29 @@ impl Custom {
 }
 
 /// When a stamp of the user's form was, once it is rewritten.
-fn time(replace: &mut Option<(Pattern, Template)>, stamp: &[u8], clock: &mut Clock) -> Option<i64> {
+fn time(
+    replace: &mut Option<(Pattern, Template)>,
+    date: &DatePattern,
+    stamp: &[u8],
+    clock: &Clock,
+) -> Option<i64> {
     let mut text = Vec::new();
     let is_replaced = match replace {
         Some((search, template)) => search.replace_all(stamp, template, &mut text),
         None => false,
     };
     let stamp = if is_replaced { &text } else { stamp };
-    let short = clock
-        .short(stamp, true)
-        .filter(|(length, _)| *length == stamp.len());
-    match short {
-        Some((_, time)) => time,
-        None => clock.long(stamp, true),
-    }
+    date.read(stamp, clock.zone())
 }
 
 impl Custom {
-    /// From the properties `regex`, `search` and `replace`.
-    pub fn new(regex: &str, search: Option<&str>, replace: Option<&str>) -> Result<Custom, String> {
+    /// From the properties `regex`, `search`, `replace` and `dateFormat`.
+    pub fn new(
+        regex: &str,
+        search: Option<&str>,
+        replace: Option<&str>,
+        date: Option<&str>,
+    ) -> Result<Custom, String> {
         let pattern = |text: &str, name: &str| -> Result<Pattern, String> {
             text.parse().map_err(|error| format!("format.{name}: {error}"))
         };
@@ -234,6 +241,8 @@ impl Custom {
                 ));
             }
         };
-        Ok(Custom { regex, replace })
+        let date = date.map(DatePattern::simple_reader).transpose();
+        let date = date.map_err(|error| format!("format.dateFormat: {error}"))?;
+        Ok(Custom { regex, replace, date })
     }
 }

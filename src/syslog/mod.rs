@@ -17,7 +17,7 @@ pub mod time;
 
 pub use framing::{Cut, Framer, Framing};
 pub use keep::Keep;
-pub use time::{Clock, Zone};
+pub use time::Clock;
 
 /// The priority divided by eight.
 pub const FACILITY: &str = "Facility";

@@ -12,6 +12,8 @@ use memchr::memchr;
 const PRIORITY_END: usize = 6;
 /// `Mmm dd hh:mm:ss`
 const SHORT: usize = 15;
+/// `YYYY-MM-DDThh:mm:ss`
+const SECONDS: usize = 19;
 
 /// Read a message without its line end. The clock is of UTC.
 #[inline]
@@ -75,21 +77,24 @@ fn short(stamp: &[u8], clock: &mut Clock) -> i64 {
     }
 }
 
-/// Any word behind the seconds that is no offset means nothing.
+/// Any word behind the seconds that is no offset means nothing, but there has to be one.
 #[inline]
 fn long(stamp: &[u8], clock: &mut Clock) -> Option<i64> {
+    if stamp.len() <= SECONDS {
+        return None;
+    }
     clock.long(stamp, false).or_else(|| {
         let digits = stamp
             .iter()
             .position(|byte| !byte.is_ascii_digit() && !b"-T:.".contains(byte))?;
         let is_offset = matches!(
             stamp
-                .get(19..)?
+                .get(SECONDS..)?
                 .iter()
                 .find(|byte| !byte.is_ascii_digit() && **byte != b'.'),
             Some(b'+' | b'-')
         );
-        (digits >= 19 && !is_offset)
+        (digits >= SECONDS && !is_offset)
             .then(|| clock.long(&stamp[..digits], false))
             .flatten()
     })
@@ -98,11 +103,11 @@ fn long(stamp: &[u8], clock: &mut Clock) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syslog::Zone;
+    use crate::date::Zone;
     use crate::syslog::tests::{shown, told};
 
     fn check(text: &str, expected: &str) {
-        let mut clock = Clock::new(Zone::Utc);
+        let mut clock = Clock::new(Zone::utc());
         clock.set(told("2026-11-28T22:00:00Z"));
         assert_eq!(shown(&parse(text.as_bytes(), &mut clock)), expected, "{text}");
     }
@@ -123,8 +128,8 @@ mod tests {
         );
         check("<13>1 - h text", "13 v1 at 2026-11-28T22:00:00Z host h: text");
         check(
-            "<13>2003-10-11T22:14:15 h text",
-            "13 at 2003-10-11T22:14:15Z host h: text",
+            "<13>2003-10-11T22:14:15.5 h text",
+            "13 at 2003-10-11T22:14:15.5Z host h: text",
         );
         check(
             "<13>2003-10-11T22:14:15.5X h text",
@@ -152,6 +157,7 @@ mod tests {
             "<13>Oct 11 22:14:15 host",
             "<13>2003-10-11T22:14:15Z",
             "<13>2003-13-11T22:14:15Z h text",
+            "<13>2003-10-11T22:14:15 h text",
             "<13>2003-10-11T22:14:15+2 h text",
             "<13>2003-10-11T22:14:15. h text",
             "<13>text",

@@ -168,11 +168,11 @@ fn tagged<'m>(message: &mut Message<'m>, text: &'m [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syslog::Zone;
+    use crate::date::Zone;
     use crate::syslog::tests::{shown, told};
 
     fn read(text: &str) -> String {
-        let mut clock = Clock::new(Zone::Utc);
+        let mut clock = Clock::new(Zone::utc());
         clock.set(told("2026-11-28T22:00:00Z"));
         shown(&parse(text.as_bytes(), &mut clock))
     }

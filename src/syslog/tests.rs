@@ -1,7 +1,8 @@
 //! What the parsers' tests share, and the messages that all of them read.
 
 use super::classic::Classic;
-use super::{Clock, Message, Zone, multiport, rfc};
+use super::{Clock, Message, multiport, rfc};
+use crate::date::Zone;
 use crate::event::shown as escaped;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -45,7 +46,7 @@ fn classic(in_datagrams: bool) -> Classic {
 }
 
 fn check_classic(text: &str, expected: &str) {
-    let mut clock = Clock::new(Zone::Of(jiff::tz::TimeZone::get("Europe/Berlin").unwrap()));
+    let mut clock = Clock::new("Europe/Berlin".parse::<Zone>().unwrap());
     clock.set(told("2026-11-28T22:00:00Z"));
     let found = shown(&classic(false).parse(text.as_bytes(), &mut clock));
     assert_eq!(found, expected, "{text}");
@@ -107,7 +108,7 @@ fn classic_keeps_what_has_another_head_whole() {
 
 #[test]
 fn datagram_may_end_in_its_priority() {
-    let mut clock = Clock::new(Zone::Utc);
+    let mut clock = Clock::new(Zone::utc());
     let mut read = |text: &str| shown(&classic(true).parse(text.as_bytes(), &mut clock));
     assert_eq!(read("<12"), "12: <12");
     assert_eq!(read("<"), "Invalid: <");
@@ -116,7 +117,7 @@ fn datagram_may_end_in_its_priority() {
 
 fn check_all(text: &[u8]) {
     let is_of = |part: &[u8]| part.is_empty() || text.as_ptr_range().contains(&part.as_ptr());
-    let mut clock = Clock::new(Zone::Utc);
+    let mut clock = Clock::new(Zone::utc());
     let all = [
         rfc::parse(text, &mut clock),
         multiport::parse(text, &mut clock),
@@ -159,7 +160,7 @@ proptest! {
         let data = format!("[x@1 y=\"{escaped}\"]");
         let [host, app, process, id] = &words[..] else { unreachable!() };
         let text = format!("<{number}>1 {time:.3} {host} {app} {process} {id} {data} {body}");
-        let mut clock = Clock::new(Zone::Utc);
+        let mut clock = Clock::new(Zone::utc());
         let message = rfc::parse(text.as_bytes(), &mut clock);
         prop_assert_eq!(message.status, None);
         prop_assert_eq!(message.priority, Some(number));

@@ -3,6 +3,7 @@
 //! What was read last is remembered: almost all messages of a stream have the second of the one before them, and
 //! the offset of a zone is asked for once a minute of its clock.
 
+use crate::date::Zone;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -14,22 +15,6 @@ const NEAR_MS: i64 = 28 * DAY * 1000;
 const SECONDS: usize = 19;
 /// `Mmm dd hh:mm:ss`
 const SHORT: usize = 15;
-
-/// The zone of stamps that name none.
-#[derive(Debug, Clone)]
-pub enum Zone {
-    /// Coordinated universal time.
-    Utc,
-    /// One with rules.
-    Of(TimeZone),
-}
-
-impl Zone {
-    /// That of this host, or of the variable TZ.
-    pub fn local() -> Zone {
-        Zone::Of(TimeZone::system())
-    }
-}
 
 /// The fields of a clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,6 +88,7 @@ pub struct Clock {
     /// From when on it is another year.
     year_ends_ms: i64,
     zone: Zone,
+    is_utc: bool,
     /// Minute on the clock of the zone, and how many seconds it is ahead of UTC.
     offset: (i64, i64),
     short: ([u8; SHORT + 1], Option<i64>),
@@ -116,6 +102,7 @@ impl Clock {
             now_ms: 0,
             year: 0,
             year_ends_ms: i64::MIN,
+            is_utc: zone == Zone::utc(),
             zone,
             offset: (i64::MIN, 0),
             short: ([0; SHORT + 1], None),
@@ -139,6 +126,11 @@ impl Clock {
     /// It is now what the clock of the wall says.
     pub fn wind(&mut self) {
         self.set(Timestamp::now().as_millisecond());
+    }
+
+    /// That of stamps that name none.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// What it was set to.
@@ -220,12 +212,12 @@ impl Clock {
 
     /// Seconds on the clock of the zone as seconds of UTC. Of an hour that comes twice the second, as in Java.
     fn in_zone(&mut self, civil: i64) -> i64 {
-        let Zone::Of(zone) = &self.zone else {
+        if self.is_utc {
             return civil;
-        };
+        }
         let minute = civil.div_euclid(60);
         if self.offset.0 != minute {
-            self.offset = (minute, ahead(zone, minute * 60));
+            self.offset = (minute, ahead(self.zone.zone(), minute * 60));
         }
         civil - self.offset.1
     }
@@ -340,8 +332,8 @@ mod tests {
 
     fn at(now: &str, zone: &str) -> Clock {
         let zone = match zone {
-            "UTC" => Zone::Utc,
-            name => Zone::Of(TimeZone::get(name).unwrap()),
+            "UTC" => Zone::utc(),
+            name => name.parse().unwrap(),
         };
         let mut clock = Clock::new(zone);
         clock.set(ms(now));

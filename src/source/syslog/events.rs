@@ -1,11 +1,13 @@
 //! Messages to events: the headers of each way to read them.
 
+use crate::charset::{Charset, DecodeErrorPolicy};
+use crate::date::Zone;
 use crate::event::{BatchBuilder, Entries, Name, shown};
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::ChannelProcessor;
 use crate::syslog::classic::Classic;
-use crate::syslog::{Clock, Cut, FACILITY, Keep, Message, SEVERITY, STATUS, Status, Zone};
+use crate::syslog::{Clock, Cut, FACILITY, Keep, Message, SEVERITY, STATUS, Status};
 use crate::syslog::{multiport, rfc, structured};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,57 +19,8 @@ pub enum Dialect {
     Rfc,
     /// As syslogtcp and syslogudp do.
     Classic(Classic),
-    /// As multiport_syslogtcp does.
+    /// As multiport_syslogtcp does, a text in this character set.
     Multiport(Charset),
-}
-
-/// The character set that the messages of a port have to be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charset {
-    /// UTF-8, to which US-ASCII belongs.
-    Utf8,
-    /// One byte a character, and no bytes above 127.
-    Ascii,
-    /// One byte a character.
-    Latin1,
-}
-
-impl std::str::FromStr for Charset {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" => Ok(Charset::Utf8),
-            "us-ascii" | "ascii" => Ok(Charset::Ascii),
-            "iso-8859-1" | "iso8859-1" | "iso8859_1" | "latin1" => Ok(Charset::Latin1),
-            _ => Err(format!(
-                "the character set \"{name}\" is not supported; there are UTF-8, ISO-8859-1 and US-ASCII"
-            )),
-        }
-    }
-}
-
-impl Charset {
-    fn takes(self, text: &[u8]) -> bool {
-        match self {
-            Charset::Latin1 => true,
-            Charset::Ascii => text.is_ascii(),
-            Charset::Utf8 => std::str::from_utf8(text).is_ok(),
-        }
-    }
-
-    /// The text of a header in UTF-8.
-    fn put(self, text: &[u8], to: &mut Vec<u8>) {
-        match self == Charset::Latin1 && !text.is_ascii() {
-            true => to.extend(
-                text.iter()
-                    .map(|byte| char::from(*byte))
-                    .collect::<String>()
-                    .bytes(),
-            ),
-            false => to.extend_from_slice(text),
-        }
-    }
 }
 
 /// The names of headers, encoded.
@@ -214,7 +167,9 @@ impl Events {
             },
             Dialect::Rfc => rfc::parse(text, &mut self.clock),
             Dialect::Classic(classic) => classic.parse(text, &mut self.clock),
-            Dialect::Multiport(charset) if !charset.takes(text) => Message::invalid(text),
+            Dialect::Multiport(charset) if charset.decode(text, DecodeErrorPolicy::Fail).is_err() => {
+                Message::invalid(text)
+            }
             Dialect::Multiport(_) => multiport::parse(text, &mut self.clock),
         }
     }
@@ -231,10 +186,11 @@ impl Events {
         }
         if let Some(host) = message.host {
             match self.dialect {
-                Dialect::Multiport(charset) => {
-                    self.scratch.clear();
-                    charset.put(host, &mut self.scratch);
-                    self.entries.add(&names.host, &self.scratch, self.scratch.len());
+                Dialect::Multiport(charset) if !host.is_ascii() => {
+                    // Headers are UTF-8, whatever the body is.
+                    let host = charset.decode(host, DecodeErrorPolicy::Replace);
+                    let host = host.unwrap_or_default();
+                    self.entries.put(b"host", host.as_bytes());
                 }
                 _ => self.entries.add(&names.host, host, host.len()),
             }
@@ -392,7 +348,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn events(dialect: Dialect, keep: &str, texts: &[&[u8]]) -> Vec<String> {
-        let mut events = Events::new(dialect, keep.parse().unwrap(), Zone::Utc);
+        let mut events = Events::new(dialect, keep.parse().unwrap(), Zone::utc());
         let mut batch = BatchBuilder::new();
         for text in texts {
             events.push(text, Cut::Whole, false, &mut batch);
@@ -446,7 +402,7 @@ mod tests {
         );
         assert_eq!(
             events(
-                Dialect::Multiport(Charset::Utf8),
+                Dialect::Multiport(Charset::UTF_8),
                 "none",
                 &[NEW, b"text", b"<34>2003-10-11T22:14:15Z h "]
             ),
@@ -465,7 +421,7 @@ mod tests {
             let line = events(dialect, keep, &[text]).remove(0);
             line.split_once(": ").unwrap().1.to_string()
         };
-        for dialect in [classic(), Dialect::Multiport(Charset::Utf8)] {
+        for dialect in [classic(), Dialect::Multiport(Charset::UTF_8)] {
             assert_eq!(body(dialect.clone(), "all", NEW), String::from_utf8_lossy(NEW));
             assert_eq!(
                 body(dialect, "priority version timestamp hostname", NEW),
@@ -492,7 +448,7 @@ mod tests {
 
     #[test]
     fn piece_of_a_long_message_is_incomplete_and_seems_to_be_nothing_else() {
-        let mut events = Events::new(Dialect::Rfc, Keep::default(), Zone::Utc);
+        let mut events = Events::new(Dialect::Rfc, Keep::default(), Zone::utc());
         let mut batch = BatchBuilder::new();
         events.push(b"<13>one", Cut::Front, false, &mut batch);
         events.push(b"<14>two", Cut::Rest, false, &mut batch);

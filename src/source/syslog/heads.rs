@@ -47,27 +47,36 @@ impl Heads {
 pub struct Format {
     /// A pattern of messages that is tried before the usual ones; it must match all of a message, and its groups are
     /// priority, version, time, host and text.
-    #[arg(long = "format-regex", id = "format.regex", value_name = "PATTERN")]
-    regex: Option<String>,
+    #[arg(long, id = "format.regex", value_name = "PATTERN")]
+    format_regex: Option<String>,
     /// What is replaced in the time of such a message.
-    #[arg(long = "format-search", id = "format.search", value_name = "PATTERN")]
-    search: Option<String>,
+    #[arg(long, id = "format.search", value_name = "PATTERN")]
+    format_search: Option<String>,
     /// What stands in its place.
-    #[arg(long = "format-replace", id = "format.replace", value_name = "TEXT")]
-    replace: Option<String>,
+    #[arg(long, id = "format.replace", value_name = "TEXT")]
+    format_replace: Option<String>,
+    /// How the time of such a message is read, in Java's SimpleDateFormat; without it there is no header for it.
+    #[arg(long, id = "format.dateFormat", value_name = "PATTERN")]
+    format_date_format: Option<String>,
 }
 
 impl Format {
     /// The form, if there is one.
-    pub fn custom(&self) -> Result<Option<Custom>, String> {
-        let Some(regex) = &self.regex else {
-            return match self.search.is_some() || self.replace.is_some() {
+    pub fn custom(&self) -> Result<Option<Box<Custom>>, String> {
+        let Some(regex) = &self.format_regex else {
+            return match self.format_search.is_some() || self.format_replace.is_some() {
                 true => {
                     Err("format.search and format.replace need format.regex, the form of messages".into())
                 }
                 false => Ok(None),
             };
         };
-        Custom::new(regex, self.search.as_deref(), self.replace.as_deref()).map(Some)
+        let custom = Custom::new(
+            regex,
+            self.format_search.as_deref(),
+            self.format_replace.as_deref(),
+            self.format_date_format.as_deref(),
+        )?;
+        Ok(Some(Box::new(custom)))
     }
 }

@@ -188,7 +188,7 @@ fn classic() -> Events {
         in_datagrams: true,
         custom: None,
     };
-    Events::new(Dialect::Classic(classic), Keep::default(), Zone::Utc)
+    Events::new(Dialect::Classic(classic), Keep::default(), Zone::utc())
 }
 
 #[test]
@@ -329,6 +329,18 @@ fn settings_that_cannot_be_are_named() {
     );
     let stray = [("ports", "1 2"), ("charset.port.3", "utf-8")];
     has(properties::<MultiportSyslogTcp>(&stray), "charset.port.3");
+    has(
+        properties::<SyslogUdp>(&[("port", "1"), ("format.dateFormat", "yyyy")]),
+        "format.regex",
+    );
+    let date = [
+        ("port", "1"),
+        ("format.regex", "(.*)"),
+        ("format.dateFormat", "YYYY"),
+    ];
+    has(properties::<SyslogUdp>(&date), "format.dateFormat");
+    let wide = [("ports", "1"), ("charset.default", "UTF-16")];
+    has(properties::<MultiportSyslogTcp>(&wide), "UTF-16");
     let charset = [("ports", "1 2"), ("charset.port.2", "utf-9")];
     has(properties::<MultiportSyslogTcp>(&charset), "utf-9");
     has(properties::<Syslog>(&[("port", "1"), ("tls-cert", "x")]), "--tls");
@@ -357,6 +369,7 @@ fn form_of_the_user_is_tried_first() {
         ("format.regex", "<(\\d+)>(\\d)?#([^#]*)#(\\w+)#(.*)"),
         ("format.search", "/"),
         ("format.replace", "T"),
+        ("format.dateFormat", "yyyy-MM-dd'T'HH:mm:ssX"),
     ];
     let spec = Spec::new::<SyslogTcp>("s", made::<SyslogTcp>);
     let given = words.map(|(key, value)| (key.to_string(), value.to_string()));

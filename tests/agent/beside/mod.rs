@@ -31,6 +31,8 @@ impl Side {
         for out in ["one", "two"] {
             std::fs::create_dir(pipe.path(out)).unwrap();
         }
+        // Not UTC, so that what ignores a zone is seen.
+        let pipe = pipe.env("TZ", "Europe/Berlin");
         let running = pipe.file("a.conf", text).patience(PATIENCE).start();
         Side { running, port }
     }
