@@ -144,6 +144,17 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
+/// The CRC32C of bytes with this one, followed by `length` bytes with that one.
+pub(crate) fn crc32c_and(first: u32, second: u32, length: u64) -> u32 {
+    let both = crc_fast::checksum_combine(
+        crc_fast::CrcAlgorithm::Crc32Iscsi,
+        first.into(),
+        second.into(),
+        length,
+    );
+    both as u32
+}
+
 fn header_crc(bytes: &[u8; HEADER], salt: u64) -> u32 {
     if salt == 0 {
         return crc32c(&bytes[..44]);

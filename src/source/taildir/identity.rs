@@ -1,9 +1,10 @@
 //! What makes a file the one that it was, whatever it is called now.
 
-use crate::wire::crc32c;
+use crate::wire::{crc32c, crc32c_and};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::UNIX_EPOCH;
 
 /// Device and inode. A file that is deleted leaves its own to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +23,13 @@ impl Identity {
             inode: metadata.ino(),
         }
     }
+}
+
+/// When a file was made, in nanoseconds since 1970, where the file system knows: no other file with its inode has the
+/// same.
+pub fn born(metadata: &Metadata) -> Option<u64> {
+    let since = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
 }
 
 /// How a file begins: its first bytes never change while it only grows, so another content shows by them.
@@ -55,6 +63,15 @@ impl Fingerprint {
         })
     }
 
+    /// With the bytes that follow.
+    pub fn and(&self, more: &[u8]) -> Fingerprint {
+        let length = more.len() as u64;
+        Fingerprint {
+            length: self.length + length,
+            crc: crc32c_and(self.crc, crc32c(more), length),
+        }
+    }
+
     /// Nothing can be told from it.
     pub fn is_none(&self) -> bool {
         self.length == 0
@@ -76,6 +93,7 @@ mod tests {
         file.write_all_at(b"one\n", 0).unwrap();
         let short = Fingerprint::of(&file, 1024).unwrap();
         assert_eq!(short.length, 4);
+        assert_eq!(Fingerprint::default().and(b"on").and(b"e\n"), short);
         file.write_all_at(b"two\n", 4).unwrap();
         assert!(short.fits(&file).unwrap());
         file.write_all_at(b"O", 0).unwrap();

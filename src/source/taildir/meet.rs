@@ -1,7 +1,7 @@
 //! Files that are met for the first time, and those that are no more where they were: what the position file knows of
 //! them decides where their reading begins.
 
-use super::identity::{Fingerprint, Identity};
+use super::identity::{Fingerprint, Identity, born};
 use super::positions::Record;
 use super::scan::Listed;
 use super::tail::Tail;
@@ -11,7 +11,7 @@ use crate::say;
 use crate::stage::ChannelProcessor;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,10 @@ impl Tail {
         };
         self.directories[at].unreadable.remove(&listed.name);
         let name = to.counters().name();
-        let (pos, fingerprint) = self.place_of(identity, &listed.path, &file, metadata.len(), name);
+        let (pos, fingerprint) = self.place_of(&listed.path, &file, &metadata, name);
         let mut tracked = Tracked::new(identity, &listed.path, (listed.group, at), pos, fingerprint);
         tracked.seen = seen(&metadata);
+        tracked.born = born(&metadata);
         self.set_headers(&mut tracked);
         let is_link = fs::symlink_metadata(&listed.path).is_ok_and(|metadata| metadata.is_symlink());
         if is_link {
@@ -48,6 +49,7 @@ impl Tail {
             self.open += 1;
         }
         self.care_soon(&tracked);
+        self.has_moved = true;
         self.files.insert(identity, tracked);
         if is_new {
             self.mark(identity);
@@ -83,66 +85,21 @@ impl Tail {
     }
 
     /// Where to begin with a file that was not known: where the position file says, if that is of this file.
-    fn place_of(
-        &mut self,
-        identity: Identity,
-        path: &Path,
-        file: &File,
-        size: u64,
-        name: &str,
-    ) -> (u64, Fingerprint) {
-        let shown = path.display();
-        let is_same = |record: &Record| record.inode == identity.inode && record.path == path;
-        if let Some(at) = self.records.iter().position(is_same) {
-            let record = self.records.remove(at);
-            let fits = record.fingerprint.fits(file).unwrap_or(true);
-            if record.pos > size {
-                say::info(
-                    name,
-                    format!(
-                        "{shown} has {size} bytes, and {} of it were read: it is read from its start",
-                        record.pos
-                    ),
-                );
-                return (0, Fingerprint::default());
-            }
-            if fits || record.is_old {
-                return (
-                    record.pos,
-                    if fits {
-                        record.fingerprint
-                    } else {
-                        Fingerprint::default()
-                    },
-                );
-            }
-            say::warn(
-                name,
-                format!("{shown} has another beginning than at the last time: it is read from its start"),
-            );
-            return (0, Fingerprint::default());
+    fn place_of(&mut self, path: &Path, file: &File, metadata: &Metadata, name: &str) -> (u64, Fingerprint) {
+        let identity = Identity::of(metadata);
+        let mut records = self.records.iter();
+        if let Some(at) = records.position(|record| record.inode == identity.inode && record.path == path) {
+            return begin(&self.records.remove(at), file, metadata, name);
         }
-        if let Some(at) = self
-            .records
-            .iter()
-            .position(|record| is_of(record, identity, file, size))
-        {
+        let mut records = self.records.iter();
+        if let Some(at) = records.position(|record| is_of(record, file, metadata)) {
             let record = self.records.remove(at);
-            say::info(
-                name,
-                format!(
-                    "{shown} was {}: it is read on at byte {}",
-                    record.path.display(),
-                    record.pos
-                ),
-            );
-            return (record.pos, record.fingerprint);
+            let (shown, old, pos) = (path.display(), record.path.display(), record.pos);
+            say::info(name, format!("{shown} was {old}: it is read on at byte {pos}"));
+            return begin(&record, file, metadata, name);
         }
-        let pos = if self.is_starting && self.habits.skips_to_end {
-            size
-        } else {
-            0
-        };
+        let is_skipped = self.is_starting && self.habits.skips_to_end;
+        let pos = if is_skipped { metadata.len() } else { 0 };
         (pos, Fingerprint::default())
     }
 
@@ -163,23 +120,14 @@ impl Tail {
             match &file.file {
                 Some(open) => {
                     file.is_here = false;
+                    self.has_moved = true;
                     file.watch = file.watch.or_else(|| self.watch.add_file(open, identity));
                     self.mark(identity);
                 }
                 None => closed.push(identity),
             }
         }
-        let directory = &self.directories[at].path;
-        let is_sought = |record: &Record| {
-            let is_seen = record
-                .path
-                .file_name()
-                .is_some_and(|name| self.directories[at].unreadable.contains(name));
-            record.path.parent() == Some(directory) && !is_seen
-        };
-        let (sought, kept): (Vec<Record>, Vec<Record>) =
-            std::mem::take(&mut self.records).into_iter().partition(is_sought);
-        self.records = kept;
+        let sought = self.sought(at);
         if closed.is_empty() && sought.is_empty() {
             return;
         }
@@ -190,6 +138,24 @@ impl Tail {
         for record in sought {
             self.find_record(at, record, &found, name);
         }
+    }
+
+    /// What the position file knows and nobody has met in this directory.
+    fn sought(&mut self, at: usize) -> Vec<Record> {
+        // While directories are listed for the first time, a file may still be met in another one.
+        if self.is_starting {
+            return Vec::new();
+        }
+        let directory = &self.directories[at];
+        let is_sought = |record: &Record| {
+            let name = record.path.file_name();
+            let is_unreadable = name.is_some_and(|name| directory.unreadable.contains(name));
+            record.path.parent() == Some(&directory.path) && !is_unreadable
+        };
+        let records = std::mem::take(&mut self.records);
+        let (sought, kept): (Vec<Record>, Vec<Record>) = records.into_iter().partition(is_sought);
+        self.records = kept;
+        sought
     }
 
     fn is_listed(&self, file: &Tracked) -> bool {
@@ -213,7 +179,10 @@ impl Tail {
         };
         self.watch_no_more(&mut file);
         let opened = found.get(&identity).and_then(|path| File::open(path).ok());
-        let is_it = |opened: &File| file.fingerprint().fits(opened).unwrap_or(false);
+        let is_it = |opened: &File| {
+            let now = opened.metadata().ok().and_then(|metadata| born(&metadata));
+            now == file.born.or(now) && file.fingerprint().fits(opened).unwrap_or(false)
+        };
         match opened.filter(is_it) {
             Some(opened) => self.leave(file, opened),
             None if file.unread() > 0 => say::warn(
@@ -231,31 +200,28 @@ impl Tail {
     /// A file that the position file knows and that is not where it was.
     fn find_record(&mut self, at: usize, record: Record, found: &HashMap<Identity, PathBuf>, name: &str) {
         let shown = record.path.display();
-        for (identity, path) in found
+        let same_inode = found
             .iter()
-            .filter(|(identity, _)| identity.inode == record.inode)
-        {
-            let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-            let Ok((size, opened)) = opened else { continue };
-            let group = self.directories[at].groups.first().copied().unwrap_or(0);
-            let own = record
-                .path
-                .file_name()
-                .and_then(|name| self.directories[at].group_of(name, &mut self.groups));
-            if is_of(&record, *identity, &opened, size) && !self.files.contains_key(identity) {
-                say::info(
-                    name,
-                    format!(
-                        "{} was {shown}: it is read to its end, from byte {} on",
-                        path.display(),
-                        record.pos
-                    ),
-                );
-                let place = (own.unwrap_or(group), at);
-                let mut file = Tracked::new(*identity, &record.path, place, record.pos, record.fingerprint);
-                self.set_headers(&mut file);
-                return self.leave(file, opened);
+            .filter(|(identity, _)| identity.inode == record.inode);
+        for (identity, path) in same_inode {
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+            let Ok((metadata, opened)) = opened else { continue };
+            if !is_of(&record, &opened, &metadata) {
+                continue;
             }
+            if self.files.contains_key(identity) {
+                return;
+            }
+            let (now, pos) = (path.display(), record.pos);
+            say::info(
+                name,
+                format!("{now} was {shown}: it is read to its end, from byte {pos} on"),
+            );
+            let place = (self.group_of(at, &record.path), at);
+            let mut file = Tracked::new(*identity, &record.path, place, pos, record.fingerprint);
+            file.born = born(&metadata);
+            self.set_headers(&mut file);
+            return self.leave(file, opened);
         }
         match record.size.saturating_sub(record.pos) {
             0 => say::debug(
@@ -264,11 +230,17 @@ impl Tail {
             ),
             unread => say::warn(
                 name,
-                format!(
-                    "{shown} is not there any more; of what it was, {unread} bytes or more were not read"
-                ),
+                format!("{shown} is not there any more; {unread} bytes or more of it were not accepted"),
             ),
         }
+    }
+
+    /// The group that a path in this directory belonged to.
+    fn group_of(&mut self, at: usize, path: &Path) -> usize {
+        let directory = &self.directories[at];
+        let named = path.file_name();
+        let own = named.and_then(|name| directory.group_of(name, &mut self.groups));
+        own.or(directory.groups.first().copied()).unwrap_or(0)
     }
 
     fn leave(&mut self, mut file: Tracked, opened: File) {
@@ -306,11 +278,43 @@ impl Tail {
     }
 }
 
+/// Where to begin with a file that is where it was.
+fn begin(record: &Record, file: &File, metadata: &Metadata, name: &str) -> (u64, Fingerprint) {
+    let (shown, pos, size) = (record.path.display(), record.pos, metadata.len());
+    let from_start = (0, Fingerprint::default());
+    if pos > size {
+        say::info(
+            name,
+            format!("{shown} has {size} bytes, and {pos} of it were read: it is read from its start"),
+        );
+        return from_start;
+    }
+    let born = born(metadata);
+    let is_same = born == record.born.or(born) && record.fingerprint.fits(file).unwrap_or(true);
+    if is_same {
+        return (pos, record.fingerprint);
+    }
+    if record.is_old {
+        // Flume has gone by path and inode.
+        return (pos, Fingerprint::default());
+    }
+    say::info(
+        name,
+        format!("{shown} is another file than at the last time: it is read from its start"),
+    );
+    from_start
+}
+
 /// Is this file what the record is of, under another name? Its inode alone does not say so.
-fn is_of(record: &Record, identity: Identity, file: &File, size: u64) -> bool {
+fn is_of(record: &Record, file: &File, metadata: &Metadata) -> bool {
+    let identity = Identity::of(metadata);
     let is_same = record.inode == identity.inode && record.device == Some(identity.device);
-    is_same
-        && record.pos <= size
-        && !record.fingerprint.is_none()
-        && record.fingerprint.fits(file).unwrap_or(false)
+    match (record.born, born(metadata)) {
+        // Its content may be another: it was cut off.
+        (Some(then), Some(now)) => is_same && then == now,
+        _ => {
+            let is_known = !record.fingerprint.is_none() && record.pos <= metadata.len();
+            is_same && is_known && record.fingerprint.fits(file).unwrap_or(false)
+        }
+    }
 }

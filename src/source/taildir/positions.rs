@@ -42,6 +42,9 @@ pub struct More {
     /// The bytes of a path that is no UTF-8, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// When it was made, in nanoseconds since 1970, where the file system knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<u64>,
     /// Length and CRC32C of its beginning.
     #[serde(default)]
     pub fingerprint: (u64, u32),
@@ -70,6 +73,8 @@ pub struct Record {
     pub pos: u64,
     /// Bytes that it had, as far as is known.
     pub size: u64,
+    /// When it was made, as far as is known.
+    pub born: Option<u64>,
     /// How it begins.
     pub fingerprint: Fingerprint,
     /// Only Flume has noted something since the fingerprint was: it may be of a file before this one.
@@ -87,6 +92,7 @@ impl Record {
             path: path.to_path_buf(),
             pos,
             size: pos,
+            born: None,
             fingerprint: Fingerprint::default(),
             is_old: false,
             left: false,
@@ -110,6 +116,7 @@ impl Record {
             size: self.size,
             file: self.path.to_string_lossy().into_owned(),
             path: (!is_text).then(|| hex(self.path.as_os_str().as_bytes())),
+            born: self.born,
             fingerprint: (self.fingerprint.length, self.fingerprint.crc),
             left: self.left,
         }
@@ -171,6 +178,7 @@ fn of_entry(entry: Entry) -> Record {
         path: PathBuf::from(entry.file),
         pos: entry.pos,
         size: entry.pos,
+        born: None,
         fingerprint: Fingerprint::default(),
         is_old: false,
         left: false,
@@ -211,6 +219,7 @@ pub fn add_more(records: &mut Vec<Record>, beside: &[u8]) -> Result<(), String> 
                 record.device = Some(more.device);
                 record.path = path;
                 record.size = more.size.max(record.pos);
+                record.born = more.born;
                 record.fingerprint = fingerprint;
                 record.is_old = record.pos != more.pos;
             }
@@ -220,6 +229,7 @@ pub fn add_more(records: &mut Vec<Record>, beside: &[u8]) -> Result<(), String> 
                 path,
                 pos: more.pos,
                 size: more.size,
+                born: more.born,
                 fingerprint,
                 is_old: false,
                 left: true,

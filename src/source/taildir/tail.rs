@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The least time between two times that it is woken: a file that is written to all the time comes in batches.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
+/// Files that have come or gone are noted sooner than what was accepted: by their names nobody could know them again.
+const SOON: Duration = Duration::from_millis(100);
 /// Files that are kept open at most.
 const MOST_OPEN: usize = 4096;
 
@@ -70,6 +72,8 @@ pub(super) struct Tail {
     /// When positions were noted, and whether there is something to note.
     noted: Instant,
     pub has_news: bool,
+    /// Files have come or gone.
+    pub has_moved: bool,
     note_failed: bool,
 }
 
@@ -115,10 +119,16 @@ impl Tail {
             care_at: None,
             noted: now,
             has_news: true,
+            has_moved: true,
             note_failed: false,
         };
         tail.look_at_all(to);
         tail.is_starting = false;
+        // Once more, for what was not met anywhere.
+        tail.directories
+            .iter_mut()
+            .for_each(|directory| directory.is_stale = true);
+        tail.look_at_stale(to);
         tail.forget_strangers(name);
         say::info(
             name,
@@ -147,7 +157,7 @@ impl Tail {
         if !self.dirty.is_empty() {
             return Ok(Status::Ready);
         }
-        if self.habits.until_end {
+        if self.habits.until_end && self.is_complete(to)? {
             return Ok(Status::Finished);
         }
         to.flush()?;
@@ -282,6 +292,27 @@ impl Tail {
         self.care_by(file.progress + self.habits.idle);
     }
 
+    /// Everything was read: also the last event of several lines in each file.
+    fn is_complete(&mut self, to: &Arc<ChannelProcessor>) -> Result<bool, StageError> {
+        if self.habits.multiline.is_none() {
+            return Ok(true);
+        }
+        let open = self
+            .files
+            .values()
+            .filter(|file| file.unread() > 0 && !file.has_failed);
+        let open: Vec<Identity> = open.map(|file| file.identity).collect();
+        for identity in open {
+            let Some(file) = self.files.get_mut(&identity) else {
+                continue;
+            };
+            if let Err(trouble) = file.take_rest(true, &mut self.reader, to) {
+                self.has_trouble(identity, trouble, to)?;
+            }
+        }
+        Ok(self.dirty.is_empty())
+    }
+
     fn care_by(&mut self, at: Instant) {
         self.care_at = Some(self.care_at.map_or(at, |care| care.min(at)));
     }
@@ -371,6 +402,7 @@ impl Tail {
     fn records_now(&self) -> Vec<Record> {
         let record = |file: &Tracked| Record {
             size: file.seen.0,
+            born: file.born,
             fingerprint: file.fingerprint(),
             left: !file.is_here,
             ..Record::new(file.identity, &file.path, file.accepted())
@@ -381,11 +413,21 @@ impl Tail {
         records
     }
 
+    /// When positions are to be noted.
+    fn note_at(&self) -> Option<Instant> {
+        let pause = match self.has_moved {
+            true => self.habits.write.min(SOON),
+            false => self.habits.write,
+        };
+        self.has_news.then(|| self.noted + pause)
+    }
+
     fn note_if_due(&mut self, name: &str) {
-        if !self.has_news || self.noted.elapsed() < self.habits.write {
+        if self.note_at().is_none_or(|at| at > Instant::now()) {
             return;
         }
         self.noted = Instant::now();
+        self.has_moved = false;
         let is_settled = self.files.values().all(Tracked::is_settled);
         match self.store.note(&self.records_now()) {
             Ok(()) => {
@@ -417,9 +459,7 @@ impl Tail {
         }
         let mut until = self.look_at;
         until = self.care_at.map_or(until, |at| at.min(until));
-        if self.has_news {
-            until = until.min(self.noted + self.habits.write);
-        }
+        until = self.note_at().map_or(until, |at| at.min(until));
         match self.watch.fd() {
             // A failure to wait is a look too early.
             Some(fd) => drop(fd::wait(fd, PollFlags::IN, &[to.stop().bell()], Some(until))),

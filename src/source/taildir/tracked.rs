@@ -1,7 +1,7 @@
 //! One file: where its reading stands, and the reading.
 
 use super::cut::{Cut, Found, body};
-use super::identity::{Fingerprint, Identity};
+use super::identity::{Fingerprint, Identity, born};
 use crate::event::{BatchBuilder, put_bytes};
 use crate::exit::StageResult;
 use crate::metrics::Count;
@@ -92,6 +92,8 @@ pub struct Tracked {
     pos: u64,
     submitted: u64,
     accepted: Accepted,
+    /// When it was made, where that is known.
+    pub born: Option<u64>,
     fingerprint: Fingerprint,
     /// The rest of a line that is too long is passed over.
     skipping: bool,
@@ -134,6 +136,7 @@ impl Tracked {
             pos,
             submitted: pos,
             accepted: Accepted::from(pos),
+            born: None,
             fingerprint,
             skipping: false,
             has_failed: false,
@@ -187,20 +190,29 @@ impl Tracked {
     }
 
     /// Open it and see whether it is still the content that was read: else it begins anew.
-    fn look(&mut self, name: &str) -> io::Result<u64> {
-        let (pos, fingerprint) = (self.pos, self.fingerprint);
+    fn look(&mut self, longest: u64, name: &str) -> io::Result<u64> {
+        let (pos, fingerprint, then) = (self.pos, self.fingerprint, self.born);
         let file = self.open()?;
         let metadata = file.metadata()?;
         let size = metadata.len();
-        let fits = size >= pos && fingerprint.fits(file)?;
+        let now = born(&metadata);
+        let fits = size >= pos && now == then.or(now) && fingerprint.fits(file)?;
         let start = if fits { pos } else { first_data(file)? };
+        // Where it was begun in the middle, or by somebody who notes less.
+        let known = longest.min(pos);
+        let beginning = match fits && fingerprint.length < known {
+            true => Fingerprint::of(file, known)?,
+            false => fingerprint,
+        };
         if (size, changed(&metadata)) != self.seen {
             self.progress = Instant::now();
         }
+        self.fingerprint = beginning;
         if !fits {
             self.tell_anew(size, name);
             self.begin_at(start);
         }
+        self.born = now;
         self.seen = seen(&metadata);
         Ok(size)
     }
@@ -231,20 +243,21 @@ impl Tracked {
         self.skipping = false;
     }
 
-    /// Note how the file begins, once more of it is known.
-    fn extend_fingerprint(&mut self, longest: u64) -> io::Result<()> {
-        let length = longest.min(self.pos);
-        if length > self.fingerprint.length
-            && let Some(file) = &self.file
-        {
-            self.fingerprint = Fingerprint::of(file, length)?;
+    /// Note how the file begins, from what was read of it: in the file itself it may be another by now.
+    fn note_beginning(&mut self, from: u64, bytes: &[u8], longest: u64) {
+        let known = self.fingerprint.length;
+        let end = self.pos.min(longest);
+        if known < end && from <= known {
+            let part = &bytes[(known - from) as usize..(end - from) as usize];
+            self.fingerprint = self.fingerprint.and(part);
         }
-        Ok(())
     }
 
     /// Read on, and hand on what is whole.
     pub fn turn(&mut self, reader: &mut Reader, to: &Arc<ChannelProcessor>) -> Result<Turn, Trouble> {
-        let size = self.look(to.counters().name()).map_err(Trouble::File)?;
+        let size = self
+            .look(reader.fingerprint, to.counters().name())
+            .map_err(Trouble::File)?;
         let end = size.min(self.pos + TURN);
         let mut batches = 0;
         let turn = loop {
@@ -260,8 +273,6 @@ impl Tracked {
             }
         };
         self.submit(reader, to).map_err(Trouble::Stage)?;
-        self.extend_fingerprint(reader.fingerprint)
-            .map_err(Trouble::File)?;
         Ok(turn)
     }
 
@@ -294,6 +305,7 @@ impl Tracked {
             let before = self.pos;
             self.events_of(&buffer[..filled], reader, to, batches)
                 .map_err(Trouble::Stage)?;
+            self.note_beginning(before, &buffer[..filled], reader.fingerprint);
             if *batches >= reader.most_batches {
                 return Ok(false);
             }
@@ -391,7 +403,8 @@ impl Tracked {
         reader: &mut Reader,
         to: &Arc<ChannelProcessor>,
     ) -> Result<bool, Trouble> {
-        self.look(to.counters().name()).map_err(Trouble::File)?;
+        self.look(reader.fingerprint, to.counters().name())
+            .map_err(Trouble::File)?;
         let mut buffer = std::mem::take(&mut reader.buffer);
         let filled = self
             .fill(&mut buffer, READ.max(reader.cut.most + 2))

@@ -1,6 +1,7 @@
 //! The source in one process, with real files in a directory per test.
 
 mod lines;
+mod model;
 mod moves;
 mod positions;
 
