@@ -17,9 +17,9 @@ mod fan_out;
 mod generated;
 mod http;
 mod launcher;
+mod monitor;
 mod net;
 mod over_pipes;
-mod monitor;
 mod pages;
 mod pipe;
 mod provided;
@@ -29,6 +29,7 @@ mod regrouped;
 mod shell;
 mod surroundings;
 mod syslog;
+mod taildir;
 mod words;
 
 /// A file that nobody names here would be forgotten without a word.

@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod life;
 mod reload;
+mod tailed;
 
 use crate::pipe::{Ended, Pipe, Running};
 use rustix::process::Signal;
