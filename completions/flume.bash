@@ -79,6 +79,9 @@ _flume() {
             flume__subcmd__channel,memory)
                 cmd="flume__subcmd__channel__subcmd__memory"
                 ;;
+            flume__subcmd__channel,pseudotxn)
+                cmd="flume__subcmd__channel__subcmd__pseudotxn"
+                ;;
             flume__subcmd__ctl,counters)
                 cmd="flume__subcmd__ctl__subcmd__counters"
                 ;;
@@ -216,6 +219,9 @@ _flume() {
                 ;;
             flume__subcmd__source,stream)
                 cmd="flume__subcmd__source__subcmd__stream"
+                ;;
+            flume__subcmd__source,stress)
+                cmd="flume__subcmd__source__subcmd__stress"
                 ;;
             flume__subcmd__source,syslog)
                 cmd="flume__subcmd__source__subcmd__syslog"
@@ -422,7 +428,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__channel)
-            opts="-h --help file memory"
+            opts="-h --help file memory pseudotxn"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -633,6 +639,84 @@ _flume() {
                     return 0
                     ;;
                 --byte-capacity-buffer-percentage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --durability)
+                    COMPREPLY=($(compgen -W "end-to-end channel best-effort" -- "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-wal-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress-stream)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --rejected)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__channel__subcmd__pseudotxn)
+            opts="-q -h --capacity --keep-alive --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --rejected --grace --summary --progress --quiet --log-level --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --capacity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1418,7 +1502,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__help)
-            opts="-h --help agent avro batch cat channel check completions ctl default exec exit-status explain failover file file_roll flume-ng group help host http intercept list load_balance load_balancing logger memory multiplexing multiport_syslogtcp netcat netcatudp null pipe regex regex_extractor regex_filter remove_header replay replicating run search_replace select send seq sink source static stdin stream stream-format syslog syslogtcp syslogudp taildir timestamp uuid version"
+            opts="-h --help agent avro batch cat channel check completions ctl default exec exit-status explain failover file file_roll flume-ng group help host http intercept list load_balance load_balancing logger memory multiplexing multiport_syslogtcp netcat netcatudp null pipe pseudotxn regex regex_extractor regex_filter remove_header replay replicating run search_replace select send seq sink source static stdin stream stream-format stress syslog syslogtcp syslogudp taildir timestamp uuid version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3304,7 +3388,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source)
-            opts="-h --help avro exec http multiport_syslogtcp netcat netcatudp seq stdin stream syslog syslogtcp syslogudp taildir"
+            opts="-h --help avro exec http multiport_syslogtcp netcat netcatudp seq stdin stream stress syslog syslogtcp syslogudp taildir"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4163,7 +4247,7 @@ _flume() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "line json raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "line json raw netstring" -- "${cur}"))
                     return 0
                     ;;
                 --max-line-length)
@@ -4313,6 +4397,92 @@ _flume() {
                     return 0
                     ;;
                 --exclude-cipher-suites)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --durability)
+                    COMPREPLY=($(compgen -W "end-to-end channel best-effort" -- "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-wal-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --takers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress-stream)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flume__subcmd__source__subcmd__stress)
+            opts="-q -h --size --max-total-events --max-successful-events --batch-size --max-events-per-second --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-total-events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-successful-events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-events-per-second)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4542,7 +4712,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__syslogtcp)
-            opts="-q -h --host --port --event-size --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --max-connections --idle-timeout --ssl --keystore --keystore-password --keystore-type --tls-cert --tls-key --tls-ca --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --host --port --event-size --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --format-date-format --max-connections --idle-timeout --ssl --keystore --keystore-password --keystore-type --tls-cert --tls-key --tls-ca --include-protocols --exclude-protocols --include-cipher-suites --exclude-cipher-suites --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4581,6 +4751,10 @@ _flume() {
                     return 0
                     ;;
                 --format-replace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format-date-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4696,7 +4870,7 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__syslogudp)
-            opts="-q -h --host --port --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --receive-buffer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --host --port --keep-fields --client-ip-header --client-hostname-header --format-regex --format-search --format-replace --format-date-format --receive-buffer --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4731,6 +4905,10 @@ _flume() {
                     return 0
                     ;;
                 --format-replace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format-date-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
