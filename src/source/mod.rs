@@ -10,6 +10,8 @@ pub mod handing;
 pub mod http;
 pub mod intake;
 pub mod ipfilter;
+#[cfg(feature = "sql")]
+pub mod kept;
 pub mod lines;
 pub mod multiport_syslogtcp;
 pub mod netcat;
@@ -17,6 +19,8 @@ pub mod netcatudp;
 pub mod reading;
 pub mod seq;
 pub mod server;
+#[cfg(feature = "sql")]
+pub mod sql;
 pub mod stdin;
 pub mod stream;
 pub mod stress;
@@ -58,6 +62,8 @@ pub const ALL: &[Spec<Source>] = &[
     polled::<seq::Seq>("seq")
         .also(&["org.apache.flume.source.SequenceGeneratorSource"])
         .shell(&[("batchSize", "1000")]),
+    #[cfg(feature = "sql")]
+    polled::<sql::Sql>("sql").shell(&[("poll", "0")]),
     polled::<stdin::Stdin>("stdin"),
     event_driven::<stream::Stream>("stream").positional("listen"),
     polled::<stress::Stress>("stress")

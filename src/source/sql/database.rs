@@ -1,0 +1,96 @@
+//! The databases: a page of rows in the order of the column that increases.
+
+mod postgres;
+mod sqlite;
+
+use crate::exit::StageError;
+use serde_json::{Map, Value};
+
+/// Rows that have the same value in the column at most: a page ends between two values.
+const SAME: u32 = 1 << 20;
+
+/// What is asked for.
+pub struct Select {
+    /// A table, or a query in parentheses.
+    pub rows: String,
+    /// The column that increases.
+    pub column: String,
+}
+
+/// Rows with all their columns, and the value of the last one in the column that increases.
+pub struct Page {
+    pub rows: Vec<Map<String, Value>>,
+    pub last: Value,
+}
+
+/// A database with its query.
+pub trait Database: Send {
+    /// The rows behind this value, `most` of them, in order, each with its value in the column.
+    fn rows(
+        &mut self,
+        after: Option<&Value>,
+        most: u32,
+    ) -> Result<Vec<(Value, Map<String, Value>)>, StageError>;
+
+    /// About `most` rows behind this value: all that have the same value as one of them are among them, since the next
+    /// page begins behind it.
+    fn page(&mut self, after: Option<&Value>, most: u32) -> Result<Page, StageError> {
+        let mut most = most;
+        loop {
+            let mut rows = self.rows(after, most + 1)?;
+            if rows.len() > most as usize {
+                // There may be more of the last one's value.
+                let last = rows.last().map(|(mark, _)| mark.clone());
+                rows.retain(|(mark, _)| Some(mark) != last.as_ref());
+                if rows.is_empty() && most < SAME {
+                    most *= 2;
+                    continue;
+                }
+                if rows.is_empty() {
+                    return Err(StageError::Failed(format!(
+                        "more than {SAME} rows have the value {} in the column that increases: it has to tell rows apart",
+                        last.unwrap_or_default()
+                    )));
+                }
+            }
+            let last = rows.last().map(|(mark, _)| mark.clone()).unwrap_or_default();
+            let rows = rows.into_iter().map(|(_, row)| row).collect();
+            return Ok(Page { rows, last });
+        }
+    }
+}
+
+/// Is it a URL of a database that is known? The error is a sentence.
+pub fn check(url: &str) -> Result<(), String> {
+    if url.starts_with("sqlite:") {
+        return Ok(());
+    }
+    match url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        true => postgres::config(url).map(drop),
+        false => Err(format!(
+            "sql: \"{url}\" is no database that is known; there are sqlite:FILE and postgres://USER@HOST:PORT/DATABASE"
+        )),
+    }
+}
+
+/// Connect.
+pub fn open(url: &str, password: Option<&str>, select: Select) -> Result<Box<dyn Database>, StageError> {
+    match url.strip_prefix("sqlite:") {
+        Some(file) => Ok(Box::new(sqlite::Sqlite::open(file, select)?)),
+        None => Ok(Box::new(postgres::Postgres::open(url, password, select)?)),
+    }
+}
+
+/// A name in quotes, as SQL has it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A number where it looks like one.
+pub fn typed(word: &str) -> Value {
+    match (word.parse::<i64>(), word.parse::<f64>()) {
+        (Ok(whole), _) => whole.into(),
+        (_, Ok(number)) => number.into(),
+        _ => word.into(),
+    }
+}

@@ -1,0 +1,105 @@
+//! SQLite: a file, read while others write to it.
+
+use super::{Database, Select, quoted};
+use crate::codec::json::put_base64;
+use crate::exit::StageError;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// How long a lock of a writer is waited for.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub struct Sqlite {
+    connection: Connection,
+    file: String,
+    select: Select,
+}
+
+impl Sqlite {
+    pub fn open(file: &str, select: Select) -> Result<Sqlite, StageError> {
+        let failed = |error| StageError::Failed(format!("the database {file} cannot be opened: {error}"));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        Ok(Sqlite {
+            connection,
+            file: file.to_string(),
+            select,
+        })
+    }
+
+    fn ask(&self, after: Option<&Value>, most: u32) -> rusqlite::Result<Vec<(Value, Map<String, Value>)>> {
+        let column = quoted(&self.select.column);
+        // A name in double quotes that is no column would be a text for SQLite, unless the table is named.
+        let sql = format!(
+            "SELECT q.{column}, q.* FROM {} AS q WHERE q.{column} IS NOT NULL AND (?1 IS NULL OR q.{column} > ?1) \
+             ORDER BY q.{column} LIMIT ?2",
+            self.select.rows
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let names = statement.column_names().into_iter().skip(1).map(str::to_string);
+        let names: Vec<String> = names.collect();
+        let mut found = statement.query((Mark(after), most))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let mut columns = Map::new();
+            for (at, name) in names.iter().enumerate() {
+                columns.insert(name.clone(), value(row.get_ref(at + 1)?));
+            }
+            rows.push((value(row.get_ref(0)?), columns));
+        }
+        Ok(rows)
+    }
+}
+
+impl Database for Sqlite {
+    fn rows(
+        &mut self,
+        after: Option<&Value>,
+        most: u32,
+    ) -> Result<Vec<(Value, Map<String, Value>)>, StageError> {
+        self.ask(after, most).map_err(|error| {
+            let why = format!("the database {}: {error}", self.file);
+            match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                    StageError::Temporary(why)
+                }
+                _ => StageError::Failed(why),
+            }
+        })
+    }
+}
+
+/// A value of JSON as one of SQLite.
+struct Mark<'a>(Option<&'a Value>);
+
+impl ToSql for Mark<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            None | Some(Value::Null) => ValueRef::Null,
+            Some(Value::String(text)) => ValueRef::Text(text.as_bytes()),
+            Some(Value::Number(number)) => match number.as_i64() {
+                Some(whole) => ValueRef::Integer(whole),
+                None => ValueRef::Real(number.as_f64().unwrap_or_default()),
+            },
+            Some(other) => return Ok(ToSqlOutput::from(other.to_string())),
+        }))
+    }
+}
+
+fn value(found: ValueRef<'_>) -> Value {
+    match found {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(whole) => whole.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(bytes) => {
+            let mut text = Vec::new();
+            put_base64(bytes, &mut text);
+            String::from_utf8_lossy(&text).into()
+        }
+    }
+}
