@@ -99,8 +99,19 @@ fn syslog() -> io::Result<()> {
     write("syslog", "custom", b"\x07\x63<13>1#2003-10-11T22:14:15Z#host#text\n")
 }
 
+/// Position files of Flume, and with what ours notes beside it.
+fn taildir_positions() -> io::Result<()> {
+    let flumes = r#"[{"inode":2496272,"pos":12,"file":"/var/log/a.log"},{"inode":7,"pos":0,"file":"/b"}]"#;
+    write("taildir_positions", "flume", flumes.as_bytes())?;
+    let more = r#"{"version":1,"files":[{"device":1,"inode":2496272,"pos":12,"size":20,"file":"/var/log/a.log",
+        "born":1790000000000000000,"fingerprint":[12,99]},{"device":1,"inode":9,"pos":1,"size":2,"file":"/?",
+        "path":"2fff","fingerprint":[0,0],"left":true}]}"#;
+    write("taildir_positions", "both", format!("{flumes}\0{more}").as_bytes())
+}
+
 fn main() -> io::Result<()> {
     agent_config()?;
+    taildir_positions()?;
     avro()?;
     syslog()?;
     let mut streams = Vec::new();

@@ -50,6 +50,8 @@ pub struct Setting {
     pub words: Vec<String>,
     /// Nobody shall read its value.
     pub is_secret: bool,
+    /// It is several words, which stand quoted in a property.
+    pub is_list: bool,
     /// The sentence.
     pub sentence: String,
 }
@@ -83,6 +85,7 @@ impl Setting {
                 .map(|word| word.get_name().to_string())
                 .collect(),
             is_secret: is_secret(arg),
+            is_list: is_list(arg),
             sentence: arg.get_help().map(sentence).unwrap_or_default(),
             property,
         }

@@ -75,6 +75,7 @@ fn setting(property: &str, value: &str, sentence: &str, required: bool) -> Setti
         flumes: None,
         words: Vec::new(),
         is_secret: false,
+        is_list: false,
         sentence: sentence.into(),
     }
 }

@@ -149,4 +149,9 @@ fn words_are_quoted_for_a_shell_where_they_have_to_be() {
     for (word, expected) in cases {
         assert_eq!(quoted(word), expected);
     }
+    let words = cases.map(|(word, _)| word);
+    let text = words.map(quoted).join(" ");
+    assert_eq!(unquoted(&text).collect::<Vec<_>>(), words);
+    let lenient: Vec<_> = unquoted(r" a\.b 'open \ ").collect();
+    assert_eq!(lenient, [r"a\.b", r"open \ "]);
 }

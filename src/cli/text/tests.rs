@@ -1,7 +1,7 @@
 //! What texts say, what is wrong with them, and that a graph written as text says the same.
 
 use super::*;
-use crate::component::{Setting, Spec};
+use crate::component::{Setting, Spec, quoted};
 use crate::value::flume_bool;
 use crate::{channel, group, intercept, select, sink, source};
 use proptest::prelude::*;
@@ -260,6 +260,8 @@ fn value(random: &mut Random, setting: &Setting) -> String {
     match (&setting.words[..], setting.value.as_deref(), &setting.default) {
         ([], Some("true|false") | None, _) => random.one_of(&["true", "false"]).into(),
         ([], _, Some(default)) if random.below(4) == 0 => default.clone(),
+        // Several words are written in one way.
+        ([], ..) if setting.is_list => quoted(random.one_of(&plain)),
         ([], ..) => random.one_of(&plain).into(),
         (words, ..) => random.one_of(words),
     }

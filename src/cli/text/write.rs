@@ -3,7 +3,7 @@
 use super::{OF_SOURCES, secret_word};
 use crate::cli::branches;
 use crate::cli::parts;
-use crate::component::{Setting, flag_of, quoted};
+use crate::component::{Setting, flag_of, quoted, unquoted};
 use crate::flow::graph::{Definition, Graph, Group, Sink, Source};
 use crate::value::flume_bool;
 
@@ -219,9 +219,20 @@ fn one(setting: &Setting, value: &str) -> Vec<String> {
             false => Vec::new(),
         },
         Some("true|false") => vec![format!("--{flag}={}", flume_bool(own))],
+        _ if setting.is_list => list(&flag, &unquoted(own).collect::<Vec<_>>()),
         _ if own.is_empty() || own.starts_with('-') => vec![format!("--{flag}={}", quoted_behind(own))],
         _ if setting.flag.is_none() => vec![valued(own)],
         _ => vec![format!("--{flag}"), valued(own)],
+    }
+}
+
+/// Words that stand without a flag, or with theirs where one alone looks like a flag.
+fn list(flag: &str, words: &[String]) -> Vec<String> {
+    match words {
+        [word] if word.is_empty() || word.starts_with('-') => {
+            vec![format!("--{flag}={}", quoted_behind(word))]
+        }
+        words => words.iter().map(|word| valued(word)).collect(),
     }
 }
 

@@ -26,6 +26,9 @@ impl Group {
             Some(parts) => parts,
             None => (".", path),
         };
+        if path.is_empty() {
+            return Err(r"a path is empty: write one such as /var/log/app/.*\.log".into());
+        }
         if pattern.is_empty() {
             return Err(format!(
                 "\"{path}\" ends with a slash: behind the directory stands a pattern for its files, such as {path}.*"
@@ -233,6 +236,7 @@ mod tests {
         check(&[], Some(" "), &[], &[], "filegroups: there is no group");
         check(&[], Some("a"), &[], &[], "filegroups.a is missing");
         check(&["/var/log/*.log"], None, &[], &[], r"for *.log write .*\.log");
+        check(&[""], None, &[], &[], "a path is empty");
         check(&["/var/log/"], None, &[], &[], "ends with a slash");
         check(&[], Some("a"), &["a=/x/[a"], &[], "filegroups.a: \"/x/[a\"");
         check(&["/x/a"], None, &[], &["k=v"], "headers.GROUP.KEY");

@@ -144,16 +144,96 @@ fn hole_that_a_writer_leaves_in_front_of_its_lines_is_stepped_over() {
     assert_eq!(case.all(), [""; 0]);
 }
 
+/// The next start takes the file of this name for the one that it has noted there, by its inode.
+fn give_inode_of_noted(case: &Case, name: &str, old: u64) {
+    let new = inode(case, name);
+    for file in ["positions", "positions.more"] {
+        let path = case.directory.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let named = |inode: u64| format!("\"inode\":{inode},");
+        assert!(text.contains(&named(old)), "{text}");
+        std::fs::write(&path, text.replace(&named(old), &named(new))).unwrap();
+    }
+}
+
+fn inode(case: &Case, name: &str) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(case.path(name)).unwrap())
+}
+
 #[test]
 fn new_file_with_the_inode_of_a_deleted_one_is_read_from_its_start() {
+    // Whether it gets the old name or another one that matches.
+    for new in ["a", "ab"] {
+        for fingerprint in ["0", "1KiB"] {
+            let case = Case::new("a.*", &[&format!("--fingerprint={fingerprint}")]);
+            case.add("a", "1\n2\n");
+            assert_eq!(case.all(), ["1", "2"]);
+            let old = inode(&case, "a");
+            std::fs::remove_file(case.path("a")).unwrap();
+            case.add(new, "other\nlines\n");
+            give_inode_of_noted(&case, new, old);
+            assert_eq!(
+                case.all(),
+                ["other", "lines"],
+                "{new}, fingerprint of {fingerprint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn other_file_with_the_inode_of_a_deleted_one_is_not_taken_for_its_rest() {
     let case = Case::new("a", &[]);
     case.add("a", "1\n2\n");
     assert_eq!(case.all(), ["1", "2"]);
-    // The same inode with another content, as some file systems give it out again.
-    let file = File::options().write(true).open(case.path("a")).unwrap();
-    file.set_len(0).unwrap();
-    case.add("a", "other\nlines\n");
-    assert_eq!(case.all(), ["other", "lines"]);
+    let old = inode(&case, "a");
+    std::fs::remove_file(case.path("a")).unwrap();
+    case.add("a.gz", "packed bytes\n");
+    give_inode_of_noted(&case, "a.gz", old);
+    assert_eq!(case.all(), [""; 0]);
+}
+
+#[test]
+fn system_wakes_the_source_for_everything_that_happens() {
+    let case = Case::new("a.*", &["--backoff-sleep-increment=1h", "--max-backoff-sleep=1h"]);
+    let running = case.start();
+    let mut file = case.add("a1", "1\n");
+    running.bodies(1);
+    file.write_all(b"2\n").unwrap();
+    running.bodies(2);
+    case.rename("a1", "b");
+    running.bodies(2);
+    file.write_all(b"3\n").unwrap();
+    running.bodies(3);
+    case.add("outside", "4\n");
+    case.rename("outside", "a2");
+    running.bodies(4);
+    std::fs::remove_file(case.path("b")).unwrap();
+    file.write_all(b"5\n").unwrap();
+    running.bodies(5);
+    case.add("a3", "6\n");
+    assert_eq!(running.bodies(6), listed(1..7));
+    running.stop();
+}
+
+#[test]
+fn no_more_files_are_open_than_may_be() {
+    use crate::stage::{PollableSource, Status};
+    let case = Case::new(r"\d+", &["--until-end"]);
+    let (to, _stop) = Collect::accepting().processor("source taildir");
+    let mut source = SPEC.from_flags(&case.words).unwrap();
+    source.start(&to).unwrap();
+    source.tail.as_mut().unwrap().most_open = 3;
+    for round in 0..3 {
+        for file in 0..20 {
+            case.add(&file.to_string(), &numbers(round..round + 1));
+        }
+        while source.process(&to).unwrap() != Status::Finished {
+            assert!(open_files(&case.path("")) <= 4);
+        }
+    }
+    source.stop().unwrap();
+    assert_eq!(to.counters().get(Count::EventAccepted), 60);
 }
 
 #[test]
