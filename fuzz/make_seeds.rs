@@ -1,9 +1,14 @@
 //! Writes the seeds that are committed in `seeds/`: one small valid input of each kind that a target reads.
 //! Run in this directory: `cargo run --example make_seeds`.
 
+use apache_avro::Codec;
+use flume::codec::EventSerializer;
+use flume::codec::avro::Container;
 use flume::event::{Batch, BatchBuilder, Event};
 use flume::rpc::avro::protocol::TEXT;
 use flume::rpc::avro::{Answer, Deflate, HandshakeRequest, HandshakeResponse, RequestPack, Status};
+use flume::source::spooldir::files::Identity;
+use flume::source::spooldir::tracker::Tracker;
 use flume::wire::{self, Compression, End, FrameHeader, Hello, Kind};
 use std::fs;
 use std::io;
@@ -91,12 +96,17 @@ fn agent_config() -> io::Result<()> {
 /// Streams of syslog messages; in front the size of a piece and of a message, less one.
 fn syslog() -> io::Result<()> {
     let new = "<34>1 2003-10-11T22:14:15.003Z host app 7 ID [a@1 b=\"c\\]\"][d] text\n";
-    let old = "<13>Oct 11 22:14:15 host app[42]: text\r\n<13>2003-10-11T22:14:15+02:00 host x\n<13>- - text\n";
+    let old =
+        "<13>Oct 11 22:14:15 host app[42]: text\r\n<13>2003-10-11T22:14:15+02:00 host x\n<13>- - text\n";
     let counted = "20 <13>- h first\nsecond30 <13>cut";
     for (name, text) in [("new", new), ("old", old), ("counted", counted)] {
         write("syslog", name, &[&[7, 99][..], text.as_bytes()].concat())?;
     }
-    write("syslog", "custom", b"\x07\x63<13>1#2003-10-11T22:14:15Z#host#text\n")
+    write(
+        "syslog",
+        "custom",
+        b"\x07\x63<13>1#2003-10-11T22:14:15Z#host#text\n",
+    )
 }
 
 /// Position files of Flume, and with what ours notes beside it.
@@ -106,12 +116,49 @@ fn taildir_positions() -> io::Result<()> {
     let more = r#"{"version":1,"files":[{"device":1,"inode":2496272,"pos":12,"size":20,"file":"/var/log/a.log",
         "born":1790000000000000000,"fingerprint":[12,99]},{"device":1,"inode":9,"pos":1,"size":2,"file":"/?",
         "path":"2fff","fingerprint":[0,0],"left":true}]}"#;
-    write("taildir_positions", "both", format!("{flumes}\0{more}").as_bytes())
+    write(
+        "taildir_positions",
+        "both",
+        format!("{flumes}\0{more}").as_bytes(),
+    )
+}
+
+/// Files of a spooling directory, its position, and words that Java reads.
+fn spooldir() -> io::Result<()> {
+    write(
+        "deserializers",
+        "lines",
+        b"\x00\x00\x0a\x04one\ntwo and more\n\nx",
+    )?;
+    write("deserializers", "wide", b"\x04\x03\x03\x02\xff\xfea\0\n\0b\0")?;
+    let mut container = Container::new(Codec::Deflate(Default::default()), 40).map_err(io::Error::other)?;
+    let mut file = b"\x01\x00\x1e\x00".to_vec();
+    container.begin(&mut file);
+    for text in ["one", "two"] {
+        container
+            .write_batch(&batch(1, text), &mut file)
+            .map_err(io::Error::other)?;
+    }
+    container.end(&mut file).map_err(io::Error::other)?;
+    write("deserializers", "avro", &file)?;
+    let identity = Identity {
+        device: 1,
+        inode: 2,
+        size: 3,
+        changed_ns: 4,
+    };
+    write("spooldir_tracker", "mark", &identity.encode())?;
+    let path = Path::new("seeds/spooldir_tracker/position").to_path_buf();
+    Tracker::new(path, b"/spool/a".to_vec(), identity, 0).note(7)?;
+    write("words", "date", b"\x002026-11-25 07:51:43,250 +0100")?;
+    write("words", "names", b"\x01Wed, 25 Nov 26 7:51 am PST")?;
+    write("words", "path", b"\x02../../etc/passwd")
 }
 
 fn main() -> io::Result<()> {
     agent_config()?;
     taildir_positions()?;
+    spooldir()?;
     avro()?;
     syslog()?;
     let mut streams = Vec::new();

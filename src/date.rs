@@ -13,7 +13,8 @@
 //! | a time twice on a day | the second one | the first one |
 //! | missing | is that of 1970-01-01 | a year: 2000, a date: 1970-01-01 |
 //!
-//! Years go to 9999, and in SimpleDateFormat from 1583 on: before, Java's calendar is another one.
+//! Years go to 9999, and in SimpleDateFormat from 1583 on: before, Java's calendar is another one. Before 1900 a place has
+//! its own time here, and that of its zone in Java.
 //!
 //! `w W Y` of SimpleDateFormat depend on the country and are refused; long names of zones (`zzzz`) are refused, too.
 //! Names are English.

@@ -86,7 +86,10 @@ impl FromStr for Pattern {
 impl Pattern {
     /// A pattern that must match a whole text, as Java's `matches`.
     pub fn whole(source: &str) -> Result<Self, PatternError> {
-        Pattern::compile(source, |pattern| format!(r"\A(?:{pattern})\z"))
+        let mut pattern = Pattern::compile(source, |pattern| format!(r"\A(?:{pattern})\z"))?;
+        // A `$` in front of a final line end leaves that over.
+        pattern.ends = false;
+        Ok(pattern)
     }
 
     fn compile(source: &str, wrap: impl FnOnce(String) -> String) -> Result<Self, PatternError> {

@@ -18,6 +18,7 @@ fn built() -> &'static Path {
             "handler",
             "provider",
             "selector",
+            "deserializer",
             "serializer",
             "sink_processor",
         ]
@@ -46,6 +47,7 @@ fn on_the_path() -> tempfile::TempDir {
         ("custom_sink", "flume-sink-lines"),
         ("handler", "flume-source-lines"),
         ("serializer", "flume-sink-csv"),
+        ("deserializer", "flume-source-paragraphs"),
         ("provider", "provider"),
     ];
     for (example, name) in names {
@@ -108,6 +110,18 @@ fn serializer_of_ones_own_writes_the_files_of_file_roll() {
     assert_eq!(
         output_of(script, at.path(), &[path.path()]),
         "host,body\n\"\",\"one \"\"1\"\"\"\n\"\",\"two\"\n"
+    );
+}
+
+#[test]
+fn deserializer_of_ones_own_reads_the_files_of_spooldir() {
+    let (path, at) = (on_the_path(), tempfile::tempdir().unwrap());
+    let script = "mkdir in && printf 'one\\nmore\\n\\n\\ntwo\\n' > in/a
+                  flume source paragraphs ./in --until-empty -q | flume sink csv --directory ./out -q
+                  cat out/*; ls in";
+    assert_eq!(
+        output_of(script, at.path(), &[path.path()]),
+        "host,body\n\"\",\"one\nmore\"\n\"\",\"two\"\na.COMPLETED\n"
     );
 }
 

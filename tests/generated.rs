@@ -73,6 +73,12 @@ const OTHER_FLAGS: &[(&str, &str, &str, &str)] = &[
         "serializer-set",
         "--serializer is its name",
     ),
+    (
+        "source spooldir",
+        "deserializer.*",
+        "deserializer-set",
+        "--deserializer is its name",
+    ),
 ];
 
 /// Modules of the crate that a component does not know: its composition.

@@ -27,6 +27,7 @@ mod races;
 mod readme;
 mod regrouped;
 mod shell;
+mod spooldir;
 mod surroundings;
 mod syslog;
 mod taildir;

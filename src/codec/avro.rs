@@ -16,7 +16,7 @@ pub const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"h
 const MAGIC: &[u8] = b"Obj\x01";
 pub(super) const MARKER: usize = 16;
 /// Bytes in front of the first block at most.
-pub(super) const HEAD: usize = 4 << 20;
+pub(crate) const HEAD: usize = 4 << 20;
 const CODECS: &str = "null, deflate, snappy, zstandard and bzip2";
 
 /// Writes events into blocks of a container.
@@ -164,10 +164,10 @@ pub fn whole_length(input: &mut (impl Read + Seek)) -> io::Result<u64> {
 }
 
 /// The head of a container: where the first block begins, the sync marker, and the entries.
-type Head<'h> = (u64, [u8; MARKER], Vec<(&'h [u8], &'h [u8])>);
+pub(crate) type Head<'h> = (u64, [u8; MARKER], Vec<(&'h [u8], &'h [u8])>);
 
 /// Where the first block begins, the sync marker, and what else stands in front of it, if all of that is there.
-pub(super) fn header(head: &[u8]) -> Option<Head<'_>> {
+pub(crate) fn header(head: &[u8]) -> Option<Head<'_>> {
     let mut rest = head.strip_prefix(MAGIC)?;
     let mut entries = Vec::new();
     loop {
@@ -224,7 +224,7 @@ fn read_at(input: &mut (impl Read + Seek), at: u64, most: usize) -> io::Result<V
 }
 
 /// A number as Avro writes it, from the front of `bytes`.
-pub(super) fn take_long(bytes: &mut &[u8]) -> Option<i64> {
+pub(crate) fn take_long(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in 0..10 {
         let (&byte, rest) = bytes.split_first()?;

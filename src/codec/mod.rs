@@ -8,6 +8,7 @@
 
 pub mod avro;
 pub mod avro_body;
+pub mod deserializer;
 pub mod json;
 pub mod text;
 

@@ -97,6 +97,12 @@ impl Collect {
             .for_each(|promise| promise.settle(outcome.clone()));
     }
 
+    /// Settle the oldest of what is held.
+    pub fn settle_oldest(&self, outcome: Outcome) {
+        let oldest = self.lock().held.remove(0);
+        oldest.settle(outcome);
+    }
+
     /// Settle the newest of what is held.
     pub fn settle_newest(&self, outcome: Outcome) {
         let newest = self.lock().held.pop();

@@ -232,6 +232,10 @@ fn splitting_drops_empty_pieces_at_the_end() {
 fn a_whole_match_takes_the_longer_branch() {
     let mut whole = Pattern::whole("a|ab").unwrap();
     assert!(whole.is_match(b"ab") && whole.is_match(b"a") && !whole.is_match(b"abc"));
+    assert!(
+        !Pattern::whole("^.*$").unwrap().is_match(b"a\n"),
+        "the line end is left over"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod seq;
 pub mod server;
 #[cfg(feature = "sql")]
 pub mod sql;
+pub mod spooldir;
 pub mod stdin;
 pub mod stream;
 pub mod stress;
@@ -64,6 +65,10 @@ pub const ALL: &[Spec<Source>] = &[
         .shell(&[("batchSize", "1000")]),
     #[cfg(feature = "sql")]
     polled::<sql::Sql>("sql").shell(&[("poll", "0")]),
+    polled::<spooldir::SpoolDir>("spooldir")
+        .also(&["org.apache.flume.source.SpoolDirectorySource"])
+        .positional("spoolDir")
+        .shell(&[("batchSize", "1000")]),
     polled::<stdin::Stdin>("stdin"),
     event_driven::<stream::Stream>("stream").positional("listen"),
     polled::<stress::Stress>("stress")

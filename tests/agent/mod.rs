@@ -28,7 +28,7 @@ fn agent_with(options: &str, properties: &str) -> Pipe {
 }
 
 /// The lines of a properties file.
-fn written(properties: &str, directory: &Path) -> String {
+pub fn written(properties: &str, directory: &Path) -> String {
     let directory = directory.display().to_string();
     let lines = properties.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines = lines.map(|line| format!("a1.{}\n", line.replace("DIR", directory.trim_end_matches('/'))));

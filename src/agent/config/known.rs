@@ -5,7 +5,6 @@
 pub(super) const TO_COME: &[(&str, &str, &str)] = &[
     ("source", "thrift", "source.ThriftSource"),
     ("source", "jms", "source.jms.JMSSource"),
-    ("source", "spooldir", "source.SpoolDirectorySource"),
     ("source", "kafka", "source.kafka.KafkaSource"),
     ("source", "twitter", "source.twitter.TwitterSource"),
     ("source", "scribe", "source.scribe.ScribeSource"),

@@ -173,7 +173,7 @@ a1.sinks.k1.maxBytesToLog = -1
             "W8 channel c1: no source puts into it",
             "E11 source r1: max-line-length is \"many\": that is no whole number",
             "W12 source r1: ack-every-event is \"maybe\", which is neither true nor false and counts as false",
-            "E13 source r1: encoding is \"klingon\": \"klingon\" is no character set that is known; there are",
+            "E13 source r1: encoding is \"klingon\": that is no character set that is known; there are",
             "W14 source r1: prot is no property of netcat; did you mean \"port\"?",
             "W15 channel c1: capacity is \"lots\": that is no whole number from 0 on; it counts as 100",
             "W16 channel c1: transactionCapacity is \"-5\": ",

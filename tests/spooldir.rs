@@ -1,0 +1,269 @@
+//! `source spooldir` as a program: killed while it reads, beside the real Flume on one directory, with an agent.
+
+use crate::agent::written;
+use crate::avro::real::{is_there, peer};
+use crate::crash::{from_environment, in_rolled_files, seeded, tell};
+use crate::pipe::Pipe;
+use flume::source::spooldir::files::Identity;
+use flume::source::spooldir::tracker::{self, Tracker};
+use rustix::process::Signal;
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Kills in a test that nobody asked more of.
+const ROUNDS: u64 = 20;
+/// The longest that a pipeline lives.
+const LONGEST: Duration = Duration::from_millis(120);
+/// Java takes its time.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Put a file of numbered lines into a directory, as one should: under another name first.
+fn put(directory: &Path, name: &str, lines: std::ops::Range<u64>, packed: bool) {
+    let mut text = Vec::new();
+    lines.for_each(|number| writeln!(text, "{number:09}").unwrap());
+    if packed {
+        text = zstd::encode_all(&text[..], 1).unwrap();
+    }
+    let hidden = directory.join(format!(".{name}"));
+    fs::write(&hidden, text).unwrap();
+    fs::rename(hidden, directory.join(name)).unwrap();
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+/// Lines of the files that are done with have to be at the other end; in the end all are. Some files are packed.
+#[test]
+fn files_that_are_done_with_survive_kills_of_the_source_and_the_sink() {
+    let rounds = from_environment("FLUME_CRASH_ROUNDS").unwrap_or(ROUNDS);
+    let (seed, mut random) = seeded("FLUME_CRASH_SEED");
+    tell(&format!(
+        "crash spooldir: FLUME_CRASH_SEED={seed} FLUME_CRASH_ROUNDS={rounds}"
+    ));
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = directory.path().join("in");
+    fs::create_dir(&inbox).unwrap();
+    let mut ranges: HashMap<String, std::ops::Range<u64>> = HashMap::new();
+    let (mut kills, mut next) = (0, 0);
+    for round in 0..=rounds {
+        for number in 0..6 {
+            let (name, count) = (format!("{round:03}-{number}"), 1 + random.below(40_000));
+            put(&inbox, &name, next..next + count, number % 3 == 1);
+            ranges.insert(name, next..next + count);
+            next += count;
+        }
+        let until = if round == rounds { "--until-empty" } else { "" };
+        let source = format!("source spooldir in --poll-delay 5ms --batch-size 50 {until}");
+        let pipe = Pipe::new(&source).then("sink file_roll --directory out");
+        let mut running = pipe.dir(directory.path()).start();
+        if round < rounds {
+            let moment = Duration::from_micros(random.below(LONGEST.as_micros() as u64));
+            let victim = random.below(2) as usize;
+            // Nothing is waited for: any moment is the right one.
+            running.ends_before(victim, Instant::now() + moment);
+            running.kill(victim, Signal::KILL);
+            if victim == 1 {
+                // One whose sink has gone ends by itself.
+                running.wait_stage(0);
+            }
+        }
+        let ended = running.wait();
+        kills += u64::from((0..2).any(|stage| ended.status(stage) == -9));
+        if round == rounds {
+            ended.expect_status([0, 0]);
+        }
+    }
+    let mut times = vec![0u32; next as usize];
+    for line in in_rolled_files(directory.path()) {
+        let number: usize = std::str::from_utf8(&line).unwrap().trim().parse().unwrap();
+        times[number] += 1;
+    }
+    let lost = times.iter().filter(|times| **times == 0).count();
+    let twice: u64 = times.iter().map(|times| u64::from(times.saturating_sub(1))).sum();
+    tell(&format!(
+        "crash spooldir: {kills} kills, {next} lines, {lost} lost, {twice} duplicated"
+    ));
+    assert!(kills > 0);
+    assert_eq!(lost, 0, "FLUME_CRASH_SEED={seed}");
+    let done: Vec<_> = names(&inbox);
+    assert!(done.iter().all(|name| name.ends_with(".COMPLETED")), "{done:?}");
+    assert_eq!(done.len(), ranges.len());
+}
+
+/// A properties file for both, which reads `in` and writes `out`.
+fn properties(at: &Path, more: &str) -> String {
+    let text = format!(
+        r"
+        sources = r1
+        channels = c1
+        sinks = k1
+        sources.r1.type = spooldir
+        sources.r1.channels = c1
+        sources.r1.spoolDir = {0}/in
+        sources.r1.basenameHeader = true
+        {more}
+        channels.c1.type = memory
+        sinks.k1.type = file_roll
+        sinks.k1.channel = c1
+        sinks.k1.sink.directory = {0}/out
+        sinks.k1.sink.rollInterval = 0
+        sinks.k1.sink.serializer = header_and_text
+        ",
+        at.display()
+    );
+    written(&text, at)
+}
+
+/// Run one of the two until so many lines are in `out`, and stop it in order.
+fn run(at: &Path, is_flume: bool, more: &str, lines: usize) {
+    fs::create_dir_all(at.join("out")).unwrap();
+    fs::write(at.join("a.conf"), properties(at, more)).unwrap();
+    let pipe = match is_flume {
+        true => Pipe::foreign(&format!(
+            "exec {} --name a1 --conf-file a.conf",
+            peer("agent").display()
+        ))
+        .env("FLUME_PEER_JAVA", "-Xmx256m"),
+        false => Pipe::new("agent --name a1 --conf-file a.conf --no-control"),
+    };
+    let running = pipe.dir(at).patience(PATIENCE).start();
+    let deadline = Instant::now() + PATIENCE;
+    while out(at).len() < lines
+        || names(&at.join("in"))
+            .iter()
+            .any(|name| !name.ends_with(".COMPLETED"))
+    {
+        assert!(Instant::now() < deadline, "{:?}\n{}", out(at), running.said(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.kill(0, Signal::TERM);
+    running.wait();
+}
+
+/// All lines in `out`, sorted.
+fn out(at: &Path) -> Vec<String> {
+    let entries = fs::read_dir(at.join("out")).unwrap().flatten();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let texts = paths
+        .iter()
+        .filter(|path| !path.to_string_lossy().ends_with(".state"))
+        .map(|path| fs::read_to_string(path).unwrap_or_default());
+    let mut lines: Vec<String> = texts
+        .flat_map(|text| text.lines().map(str::to_string).collect::<Vec<_>>())
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn files_are_the_same_events_in_the_real_flume() {
+    if !is_there() {
+        return;
+    }
+    let sides = [true, false].map(|is_flume| {
+        let at = tempfile::tempdir().unwrap();
+        let inbox = at.path().join("in");
+        fs::create_dir(&inbox).unwrap();
+        fs::write(inbox.join("a"), "one\r\ntwo\n\nno end").unwrap();
+        fs::write(inbox.join("b"), "").unwrap();
+        fs::write(inbox.join("c"), "0123456789abcdef\nshort\n").unwrap();
+        fs::write(inbox.join("d"), "caf\u{e9}\n").unwrap();
+        run(
+            at.path(),
+            is_flume,
+            "sources.r1.deserializer.maxLineLength = 10",
+            9,
+        );
+        let mut done = names(&inbox);
+        done.sort();
+        (out(at.path()), done)
+    });
+    assert_eq!(sides[0], sides[1]);
+}
+
+/// A directory with one file of numbered lines, its text, and where its tracker is.
+fn spooled(at: &Path, lines: usize) -> (String, PathBuf) {
+    fs::create_dir(at.join("in")).unwrap();
+    let text: String = (0..lines).map(|number| format!("line {number}\n")).collect();
+    fs::write(at.join("in/a"), &text).unwrap();
+    (text, at.join("in/.flumespool/.flumespool-main.meta"))
+}
+
+fn length_of(text: &str, lines: usize) -> u64 {
+    text.lines().take(lines).map(|line| line.len() as u64 + 1).sum()
+}
+
+#[test]
+fn flume_goes_on_where_we_have_left_our_position() {
+    if !is_there() {
+        return;
+    }
+    let at = tempfile::tempdir().unwrap();
+    let (text, meta) = spooled(at.path(), 1000);
+    let file = at.path().join("in/a");
+    let identity = Identity::of(&fs::metadata(&file).unwrap());
+    fs::create_dir(meta.parent().unwrap()).unwrap();
+    let name = file.as_os_str().as_encoded_bytes().to_vec();
+    let mut ours = Tracker::new(meta, name, identity, 0);
+    ours.note(length_of(&text, 100)).unwrap();
+    ours.note(length_of(&text, 400)).unwrap();
+    run(at.path(), true, "", 600);
+    let found = out(at.path());
+    assert_eq!(found.len(), 600);
+    assert!(found.iter().any(|line| line.ends_with("} line 400")), "{found:?}");
+}
+
+/// The channel of Flume has room for so many, and nobody takes them: it stops there.
+#[test]
+fn we_go_on_where_flume_was_killed() {
+    if !is_there() {
+        return;
+    }
+    let at = tempfile::tempdir().unwrap();
+    let (text, meta) = spooled(at.path(), 1000);
+    let whole = properties(
+        at.path(),
+        "channels.c1.capacity = 300\nchannels.c1.transactionCapacity = 100",
+    );
+    let text_of_file: String = whole
+        .lines()
+        .filter(|line| !line.contains("sinks"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(at.path().join("a.conf"), text_of_file).unwrap();
+    let launcher = peer("agent");
+    let flume = Pipe::foreign(&format!(
+        "exec {} --name a1 --conf-file a.conf",
+        launcher.display()
+    ))
+    .env("FLUME_PEER_JAVA", "-Xmx256m")
+    .dir(at.path())
+    .patience(PATIENCE)
+    .start();
+    let deadline = Instant::now() + PATIENCE;
+    let reached = |meta: &Path| tracker::read(meta).ok().flatten().map_or(0, |found| found.offset);
+    while reached(&meta) < length_of(&text, 300) {
+        assert!(Instant::now() < deadline, "{}", flume.said(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    flume.kill(0, Signal::KILL);
+    flume.wait();
+    let ended = Pipe::new(&format!(
+        "source spooldir {}/in --until-empty",
+        at.path().display()
+    ))
+    .then("sink file_roll --directory out")
+    .dir(at.path())
+    .run()
+    .expect_status([0, 0]);
+    drop(ended);
+    let found = out(at.path());
+    assert_eq!(found.len(), 700);
+    assert!(found.contains(&"line 300".to_string()) && !found.contains(&"line 299".to_string()));
+}
