@@ -155,7 +155,22 @@ fn spooldir() -> io::Result<()> {
     write("words", "path", b"\x02../../etc/passwd")
 }
 
+/// Bodies of posts, behind a byte that chooses their type.
+fn http_body() -> io::Result<()> {
+    let text = "[{\"headers\":{\"k\":\"v\\u00e4\"},\"body\":\"one\"},{body:2.5,'more':[1,{}]} /* two */]";
+    write("http_body", "json", format!("\0{text}").as_bytes())?;
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    write("http_body", "wide", &[&[1], &wide[..]].concat())?;
+    write(
+        "http_body",
+        "lines",
+        b"\x03{\"body\":\"one\"}\n\n{\"bodyBase64\":\"/w==\"}",
+    )?;
+    write("http_body", "query", b"\0a=1&b=x+%c3%bc")
+}
+
 fn main() -> io::Result<()> {
+    http_body()?;
     agent_config()?;
     taildir_positions()?;
     spooldir()?;

@@ -36,7 +36,7 @@ fn ten_thousand_idle_connections_cost_little_and_hold_up_nobody() {
         Some((200, String::new()))
     );
     let each = (resident(&running) - before) * 1024 / count as u64;
-    println!("{count} idle connections, {each} bytes each");
+    let _ = writeln!(std::io::stderr(), "{count} idle connections, {each} bytes each");
     assert!(each < 16 << 10, "{each} bytes for an idle connection");
     drop(held);
     assert_eq!(stopped(running), ["quick"]);

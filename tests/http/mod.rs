@@ -210,7 +210,8 @@ fn what_was_answered_with_200_is_there_after_a_kill() {
         twice += u64::from(!found.insert(line.parse::<u64>().unwrap()));
     }
     let lost = known.difference(&found).count();
-    println!(
+    let _ = writeln!(
+        std::io::stderr(),
         "{} acknowledged, {} found, {twice} twice",
         known.len(),
         found.len()

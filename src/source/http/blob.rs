@@ -22,7 +22,7 @@ impl Parameters {
 impl Handler for Parameters {
     fn events(&self, post: &Post<'_>) -> Result<Batch, HandlerError> {
         let mut event = Event::new(post.body.to_vec());
-        for (name, value) in parameters(post.query.unwrap_or_default())? {
+        for [name, value] in parameters(post.query.unwrap_or_default())? {
             // The first of a name counts.
             if event.header(&name).is_none() {
                 event.set_header(name, value);
@@ -39,11 +39,11 @@ impl Handler for Parameters {
 }
 
 /// The parameters of a query, as HTML forms encode them.
-fn parameters(query: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HandlerError> {
+fn parameters(query: &str) -> Result<Vec<[Vec<u8>; 2]>, HandlerError> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     let decoded = parts.map(|part| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        Ok((decode(name)?, decode(value)?))
+        Ok([decode(name)?, decode(value)?])
     });
     decoded.collect()
 }

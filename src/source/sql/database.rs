@@ -23,14 +23,13 @@ pub struct Page {
     pub last: Value,
 }
 
+/// A row with its value in the column that increases.
+pub type Marked = (Value, Map<String, Value>);
+
 /// A database with its query.
 pub trait Database: Send {
     /// The rows behind this value, `most` of them, in order, each with its value in the column.
-    fn rows(
-        &mut self,
-        after: Option<&Value>,
-        most: u32,
-    ) -> Result<Vec<(Value, Map<String, Value>)>, StageError>;
+    fn rows(&mut self, after: Option<&Value>, most: u32) -> Result<Vec<Marked>, StageError>;
 
     /// About `most` rows behind this value: all that have the same value as one of them are among them, since the next
     /// page begins behind it.

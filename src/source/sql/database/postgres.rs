@@ -1,10 +1,10 @@
 //! PostgreSQL, by its simple query protocol: the server itself writes rows as JSON and values as text.
 
-use super::{Database, Select, quoted};
+use super::{Database, Marked, Select, quoted};
 use crate::exit::StageError;
 use ::postgres::config::Host;
 use ::postgres::{Client, Config, NoTls, SimpleQueryMessage};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::error::Error;
 use std::time::Duration;
 
@@ -75,11 +75,7 @@ fn told(shown: &str, error: &::postgres::Error) -> StageError {
 }
 
 impl Database for Postgres {
-    fn rows(
-        &mut self,
-        after: Option<&Value>,
-        most: u32,
-    ) -> Result<Vec<(Value, Map<String, Value>)>, StageError> {
+    fn rows(&mut self, after: Option<&Value>, most: u32) -> Result<Vec<Marked>, StageError> {
         let column = quoted(&self.select.column);
         let behind = match after {
             None => format!("q.{column} IS NOT NULL"),

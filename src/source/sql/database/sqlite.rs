@@ -1,6 +1,6 @@
 //! SQLite: a file, read while others write to it.
 
-use super::{Database, Select, quoted};
+use super::{Database, Marked, Select, quoted};
 use crate::codec::json::put_base64;
 use crate::exit::StageError;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -31,7 +31,7 @@ impl Sqlite {
         })
     }
 
-    fn ask(&self, after: Option<&Value>, most: u32) -> rusqlite::Result<Vec<(Value, Map<String, Value>)>> {
+    fn ask(&self, after: Option<&Value>, most: u32) -> rusqlite::Result<Vec<Marked>> {
         let column = quoted(&self.select.column);
         // A name in double quotes that is no column would be a text for SQLite, unless the table is named.
         let sql = format!(
@@ -40,7 +40,7 @@ impl Sqlite {
             self.select.rows
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let names = statement.column_names().into_iter().skip(1).map(str::to_string);
+        let names = statement.column_names().skip(1).map(str::to_string);
         let names: Vec<String> = names.collect();
         let mut found = statement.query((Mark(after), most))?;
         let mut rows = Vec::new();
@@ -56,11 +56,7 @@ impl Sqlite {
 }
 
 impl Database for Sqlite {
-    fn rows(
-        &mut self,
-        after: Option<&Value>,
-        most: u32,
-    ) -> Result<Vec<(Value, Map<String, Value>)>, StageError> {
+    fn rows(&mut self, after: Option<&Value>, most: u32) -> Result<Vec<Marked>, StageError> {
         self.ask(after, most).map_err(|error| {
             let why = format!("the database {}: {error}", self.file);
             match error.sqlite_error_code() {
