@@ -15,12 +15,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes read at once.
 const READ: usize = 256 << 10;
-/// Bytes of a file after which directories are looked at before it goes on.
-const TURN: u64 = 64 << 20;
+/// How long a file is read until directories are looked at and positions noted, before it goes on.
+const TURN: Duration = Duration::from_millis(100);
 /// Long lines that are told one by one.
 const TOLD: u64 = 5;
 /// The header with the offset of a line.
@@ -53,6 +53,34 @@ pub enum Turn {
     More,
     /// There is more, after the others.
     Others,
+}
+
+/// How far a turn may go.
+struct Allowance {
+    batches: u64,
+    until: Instant,
+    /// It is used up, and what comes then.
+    over: Option<Turn>,
+}
+
+impl Allowance {
+    fn new(most_batches: u64) -> Self {
+        Allowance {
+            batches: most_batches,
+            until: Instant::now() + TURN,
+            over: None,
+        }
+    }
+
+    /// A batch was handed on, for which there may have been no room for long.
+    fn take_batch(&mut self) {
+        self.batches -= 1;
+        if self.batches == 0 {
+            self.over = Some(Turn::Others);
+        } else if Instant::now() >= self.until {
+            self.over = Some(Turn::More);
+        }
+    }
 }
 
 /// What a turn found wrong with a file.
@@ -258,18 +286,15 @@ impl Tracked {
         let size = self
             .look(reader.fingerprint, to.counters().name())
             .map_err(Trouble::File)?;
-        let end = size.min(self.pos + TURN);
-        let mut batches = 0;
+        let mut allowance = Allowance::new(reader.most_batches);
         let turn = loop {
-            let is_last = self.block(reader, to, &mut batches)?;
-            if is_last {
-                break Turn::End;
-            }
-            if batches >= reader.most_batches {
-                break Turn::Others;
-            }
-            if self.pos >= end {
-                break if self.pos < size { Turn::More } else { Turn::Others };
+            let is_last = self.block(reader, to, &mut allowance)?;
+            match allowance.over {
+                Some(turn) => break turn,
+                None if is_last => break Turn::End,
+                // What was added since has its turn after the others.
+                None if self.pos >= size => break Turn::Others,
+                None => {}
             }
         };
         self.submit(reader, to).map_err(Trouble::Stage)?;
@@ -281,10 +306,10 @@ impl Tracked {
         &mut self,
         reader: &mut Reader,
         to: &Arc<ChannelProcessor>,
-        batches: &mut u64,
+        allowance: &mut Allowance,
     ) -> Result<bool, Trouble> {
         let mut buffer = std::mem::take(&mut reader.buffer);
-        let result = self.block_in(&mut buffer, reader, to, batches);
+        let result = self.block_in(&mut buffer, reader, to, allowance);
         // What a long line needed is given back.
         buffer.truncate(READ);
         buffer.shrink_to(READ);
@@ -297,16 +322,16 @@ impl Tracked {
         buffer: &mut Vec<u8>,
         reader: &mut Reader,
         to: &Arc<ChannelProcessor>,
-        batches: &mut u64,
+        allowance: &mut Allowance,
     ) -> Result<bool, Trouble> {
         let mut want = READ;
         loop {
             let filled = self.fill(buffer, want).map_err(Trouble::File)?;
             let before = self.pos;
-            self.events_of(&buffer[..filled], reader, to, batches)
+            self.events_of(&buffer[..filled], reader, to, allowance)
                 .map_err(Trouble::Stage)?;
             self.note_beginning(before, &buffer[..filled], reader.fingerprint);
-            if *batches >= reader.most_batches {
+            if allowance.over.is_some() {
                 return Ok(false);
             }
             if self.pos > before {
@@ -339,10 +364,10 @@ impl Tracked {
         bytes: &[u8],
         reader: &mut Reader,
         to: &Arc<ChannelProcessor>,
-        batches: &mut u64,
+        allowance: &mut Allowance,
     ) -> StageResult {
         let mut at = 0;
-        while *batches < reader.most_batches {
+        while allowance.over.is_none() {
             let (length, used) = match reader.cut.first(&bytes[at..]) {
                 Found::Open => break,
                 Found::Event(length, used) => (length, used),
@@ -360,7 +385,7 @@ impl Tracked {
             self.pos += used as u64;
             if reader.is_full() {
                 self.submit(reader, to)?;
-                *batches += 1;
+                allowance.take_batch();
             }
         }
         Ok(())

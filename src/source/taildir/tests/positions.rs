@@ -1,7 +1,14 @@
 //! Where a start begins: what is in the position file, and what is not.
 
 use super::*;
+use crate::ack::Promise;
+use crate::event::Batch;
+use crate::link::{Outlet, SendError, Unsettled};
+use crate::metrics::Kind;
+use crate::stage::ChannelProcessor;
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
 #[test]
 fn position_moves_when_a_batch_is_accepted_and_not_before() {
@@ -65,18 +72,6 @@ fn position_file_of_flume_is_used_by_path_and_inode() {
     for name in ["a1", "a2", "a3"] {
         assert!(text.contains(&entry(inode(name), 6, name)), "{text}");
     }
-}
-
-#[test]
-fn file_that_cannot_be_read_keeps_its_position_and_is_read_when_it_can() {
-    // Root can read everything but a link in a circle.
-    let case = Case::new("a.*", &["--backoff-sleep-increment=10", "--max-backoff-sleep=10"]);
-    case.add("a1", "1\n");
-    assert_eq!(case.all(), ["1"]);
-    case.add("a1", "2\n");
-    let running = case.start();
-    running.bodies(1);
-    assert_eq!(running.stop(), ["2"]);
 }
 
 #[test]
@@ -145,4 +140,49 @@ fn counters_are_flumes() {
         Count::AppendBatchAccepted,
     ];
     assert_eq!(counts.map(|count| counters.get(count)), [3, 3, 2, 2]);
+}
+
+/// Accepts one batch after the other, and takes its time.
+struct Slow;
+
+impl Outlet for Slow {
+    fn send_promised(&self, _batch: Batch, promise: Promise) -> Result<(), SendError> {
+        std::thread::sleep(Duration::from_millis(10));
+        promise.settle(Outcome::Accepted);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    fn finish(&self, _deadline: Option<Instant>) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    fn on_settled(&self, _then: Box<dyn Fn() + Send + Sync>) {}
+
+    fn unsettled(&self) -> Unsettled {
+        Unsettled::default()
+    }
+}
+
+#[test]
+fn positions_are_noted_while_a_slow_taker_holds_up_a_large_file() {
+    crate::say::be_quiet();
+    let case = Case::new("a", &["--batch-size=1", "--until-end"]);
+    let text = numbers(100..200);
+    case.add("a", &text);
+    let source = SPEC.from_flags(&case.words).unwrap();
+    let stop = Stop::new(Duration::from_secs(5)).unwrap();
+    let counters = Arc::new(Counters::new(Kind::Source, "source taildir"));
+    let to = Arc::new(ChannelProcessor::new(Vec::new(), Arc::new(Slow), counters, &stop));
+    let thread = std::thread::spawn(move || run_source(Source::Polled(Box::new(source)), &to));
+    let mut seen = BTreeSet::new();
+    while !thread.is_finished() {
+        seen.insert(case.position_text());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(thread.join().unwrap(), Ok(()));
+    assert!(seen.len() >= 4, "{seen:?}");
 }
