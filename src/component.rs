@@ -40,6 +40,8 @@ pub struct Setting {
     pub flag: Option<String>,
     /// What stands for its value; `None` for a switch.
     pub value: Option<String>,
+    /// Its flag may also stand alone, so that a value is joined to it by `=`.
+    pub may_stand_alone: bool,
     /// There is nothing without it.
     pub required: bool,
     /// The default in the shell.
@@ -76,6 +78,7 @@ impl Setting {
         Setting {
             flag: arg.get_long().map(str::to_string),
             value: (is_bool || arg.get_action().takes_values() && !is_switch(arg)).then_some(value),
+            may_stand_alone: is_bool || arg.is_require_equals_set(),
             required: arg.is_required_set() && in_shell.is_none(),
             flumes: in_shell.is_some().then(|| own.clone()).flatten(),
             default: in_shell.or(own),

@@ -39,7 +39,8 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
     )
 }
 
-fn write_lines(path: &Path, bytes: u64) -> anyhow::Result<()> {
+/// Write a file of numbered lines.
+pub fn write_lines(path: &Path, bytes: u64) -> anyhow::Result<()> {
     let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
     for number in 0..bytes / LINE_BYTES as u64 {
         let line = format!("{number:012} {:x>width$}\n", "", width = LINE_BYTES - 14);

@@ -26,6 +26,7 @@ mod peer;
 mod putter;
 mod server;
 mod start;
+mod syslog;
 mod table;
 mod writer;
 
@@ -45,6 +46,7 @@ const SUBJECTS: &[Subject] = &[
     ("agent", agent::measure),
     ("avro", avro::measure),
     ("net", net::measure),
+    ("syslog", syslog::measure),
     ("backlog", backlog::measure),
     ("extract", extract::measure),
     ("start", start::measure),

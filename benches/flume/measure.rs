@@ -132,7 +132,8 @@ pub struct Program {
 }
 
 impl Program {
-    fn new<'w>(path: &Path, words: impl IntoIterator<Item = &'w str>) -> Program {
+    /// The program at this path with these words.
+    pub fn new<'w>(path: &Path, words: impl IntoIterator<Item = &'w str>) -> Program {
         Program {
             path: path.to_path_buf(),
             words: words.into_iter().map(String::from).collect(),

@@ -37,6 +37,17 @@ impl Server {
         .when_it_listens()
     }
 
+    /// A foreign program that has been told the port.
+    pub fn of_program(port: u16, program: &Program) -> anyhow::Result<Server> {
+        let mut command = program.command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        Server {
+            runs: Runs::Ours(child),
+            port,
+        }
+        .when_it_listens()
+    }
+
     /// The real Flume with an avro source before this channel and sink.
     pub fn of_peer(peer: &Peer, directory: &Path, rest: &str) -> anyhow::Result<Server> {
         let port = free_port()?;

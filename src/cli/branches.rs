@@ -70,6 +70,7 @@ fn setting(property: &str, value: &str, sentence: &str, required: bool) -> Setti
         property: property.into(),
         flag: Some("to".into()),
         value: Some(value.into()),
+        may_stand_alone: false,
         required,
         default: None,
         flumes: None,

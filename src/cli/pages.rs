@@ -179,7 +179,7 @@ fn component_table(component: &dyn Component) -> String {
 fn setting_row(setting: &Setting) -> String {
     let flag = match (&setting.flag, &setting.value) {
         (None, Some(value)) => format!("`{value}` or `--{}`", flag_of(&setting.property)),
-        (Some(flag), Some(value)) if value == "true|false" => format!("`--{flag}[={value}]`"),
+        (Some(flag), Some(value)) if setting.may_stand_alone => format!("`--{flag}[={value}]`"),
         (Some(flag), Some(value)) => format!("`--{flag} {value}`"),
         (flag, None) => format!("`--{}`", flag.as_deref().unwrap_or_default()),
     };

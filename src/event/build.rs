@@ -25,6 +25,14 @@ impl BatchBuilder {
         }
     }
 
+    /// An empty builder that holds no slab, for who may not need one for long.
+    pub(crate) fn resting() -> Self {
+        BatchBuilder {
+            slab: Vec::new(),
+            count: 0,
+        }
+    }
+
     /// An empty builder with room for `bytes`.
     pub fn with_room(bytes: usize) -> Self {
         let mut builder = Self::new();
@@ -150,6 +158,14 @@ impl BatchBuilder {
     pub(crate) fn push_run(&mut self, encoded: &[u8], count: u32) {
         self.slab.extend_from_slice(encoded);
         self.count += count;
+    }
+
+    /// The events of another builder, which is empty then.
+    pub(crate) fn append(&mut self, other: &mut BatchBuilder) {
+        self.slab.extend_from_slice(&other.slab);
+        self.count += other.count;
+        other.slab.clear();
+        other.count = 0;
     }
 
     /// The event with headers behind its own, none of which it has.

@@ -4,7 +4,7 @@
 //! Nobody waits for a receiver of datagrams. While nothing can be handed on they stay in the socket's buffer, which is
 //! therefore large; what does not fit there is lost, and that is said.
 
-use super::handing::Handing;
+use super::handing::{Handing, Most, Together};
 use super::server::announce_at;
 use crate::event::BatchBuilder;
 use crate::exit::StageError;
@@ -28,7 +28,10 @@ use std::time::{Duration, Instant};
 /// Bytes of the largest datagram that is taken whole: no datagram of UDP is larger.
 const LARGEST: usize = 64 << 10;
 /// Events and encoded bytes in a batch at most.
-const BATCH: (u32, usize) = (1000, 256 << 10);
+const BATCH: Most = Most {
+    events: 1000,
+    bytes: 256 << 10,
+};
 /// Datagrams after which a receiver that never waits looks for a stop and for losses.
 const BETWEEN_LOOKS: u32 = 4096;
 /// Losses are told once in this time at most.
@@ -203,7 +206,7 @@ impl Receiver {
         let shared = to.clone();
         let run = move || {
             let mut reading = Loop {
-                handing: Handing::new(&shared, BATCH.0, BATCH.1, &at),
+                handing: Handing::new(&shared, BATCH, &Arc::new(Together::default()), &at),
                 dropped: 0,
                 untold: 0,
                 told: None,

@@ -1,5 +1,6 @@
 //! `multiport_syslogtcp`: messages in lines over TCP on many ports, read as Flume's MultiportSyslogTCPSource does.
 
+use super::handing::Together;
 use super::server::{Connections, Idle};
 use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
@@ -60,6 +61,8 @@ pub struct MultiportSyslogTcp {
     idle: Idle,
     #[command(flatten)]
     ssl: ServerSsl,
+    #[arg(skip)]
+    together: Arc<Together>,
     #[arg(skip)]
     running: Running,
 }
@@ -128,6 +131,7 @@ impl MultiportSyslogTcp {
             fixed: self.port_header.clone().map(|name| (name, port.to_string())),
             batch_size: self.batch_size,
             idle: self.idle.clone(),
+            together: self.together.clone(),
             acceptor,
         }
     }

@@ -169,6 +169,27 @@ impl Server {
         to: &Arc<ChannelProcessor>,
         serve: impl Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync + 'static,
     ) -> Result<Server, StageError> {
+        Server::start_until(listener, connections, to, serve, false)
+    }
+
+    /// The same, and at a stop also for those who wait to be accepted: who expects no answer may have sent something
+    /// already, and gone.
+    pub fn start_for_all(
+        listener: Listener,
+        connections: &Connections,
+        to: &Arc<ChannelProcessor>,
+        serve: impl Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync + 'static,
+    ) -> Result<Server, StageError> {
+        Server::start_until(listener, connections, to, serve, true)
+    }
+
+    fn start_until(
+        listener: Listener,
+        connections: &Connections,
+        to: &Arc<ChannelProcessor>,
+        serve: impl Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync + 'static,
+        takes_last: bool,
+    ) -> Result<Server, StageError> {
         let failed = |error: std::io::Error| StageError::Failed(format!("cannot listen: {error}"));
         // A client that has gone again between poll and accept must not hold the thread up.
         rustix::io::ioctl_fionbio(&listener, true).map_err(|error| failed(error.into()))?;
@@ -178,7 +199,12 @@ impl Server {
         let (shared, own_open, serve) = (to.clone(), open.clone(), Arc::new(serve) as Arc<Serve>);
         let thread = std::thread::Builder::new()
             .name("flume-accept".into())
-            .spawn(move || accept_all(&listener, most, &own_open, &shared, &serve))
+            .spawn(move || {
+                accept_all(&listener, most, &own_open, &shared, &serve);
+                if takes_last {
+                    accept_waiting(&listener, most, &own_open, &shared, &serve);
+                }
+            })
             .map_err(failed)?;
         Ok(Server {
             thread,
@@ -246,6 +272,23 @@ fn accept_all(
                 to.stop().sleep(ACCEPT_PAUSE);
             }
         }
+    }
+}
+
+/// Those who wait to be accepted when a stop is wished.
+fn accept_waiting(
+    listener: &Listener,
+    most: u32,
+    open: &Arc<Open>,
+    to: &Arc<ChannelProcessor>,
+    serve: &Arc<Serve>,
+) {
+    let deadline = Instant::now() + FAREWELL;
+    while *open.lock() < most && Instant::now() < deadline {
+        let Ok((socket, peer)) = listener.accept() else {
+            return;
+        };
+        begin(Connection { socket, peer }, open, to, serve);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod heads;
 mod tests;
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
+use super::handing::Together;
 use super::server::{Connections, Idle, Server, announce};
 use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
@@ -74,6 +75,8 @@ pub struct Syslog {
     idle: Idle,
     #[command(flatten)]
     certificates: ServerTls,
+    #[arg(skip)]
+    together: Arc<Together>,
     #[arg(skip)]
     running: Running,
 }
@@ -171,6 +174,7 @@ impl Syslog {
             fixed: None,
             batch_size: self.batch_size,
             idle: self.idle.clone(),
+            together: self.together.clone(),
             acceptor,
         }
     }
@@ -222,7 +226,7 @@ pub fn serve(
     to: &Arc<ChannelProcessor>,
 ) -> Result<Server, StageError> {
     announce(&listener, to.counters().name(), how_to_open);
-    Server::start(listener, connections, to, move |connection, to| {
+    Server::start_for_all(listener, connections, to, move |connection, to| {
         service.serve(connection, to)
     })
 }

@@ -87,6 +87,7 @@ impl EventDrivenSource for SyslogTcp {
             fixed: None,
             batch_size: BATCH,
             idle: self.idle.clone(),
+            together: Arc::default(),
             acceptor: self.ssl.acceptor(to.counters().name())?,
         };
         let listener = listen(&address)?;

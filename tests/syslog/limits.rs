@@ -106,3 +106,70 @@ fn sender_waits_while_nothing_can_be_handed_on() {
     assert_eq!(lines.len() as u64, all);
     assert!(lines.iter().all(|line| !line.contains("status=")));
 }
+
+#[test]
+fn garbage_from_many_at_once_loses_no_good_message() {
+    let running = collect("syslog --port 0");
+    let (tcp, udp) = (port(&running, "tcp"), port(&running, "udp"));
+    let threads = (0..8u64).map(|seed| {
+        std::thread::spawn(move || {
+            let mut random = crate::crash::Random::seeded(seed);
+            for number in 0..50 {
+                let garbage: Vec<u8> = (0..random.below(3000)).map(|_| random.below(256) as u8).collect();
+                send_udp(udp, &garbage);
+                let mut client = TcpStream::connect(("127.0.0.1", tcp)).unwrap();
+                client.write_all(&garbage).unwrap();
+                // Behind it on the same connection, whatever the garbage says how long it is.
+                client
+                    .write_all(format!("\n<13>- good {seed}/{number}\n").as_bytes())
+                    .unwrap();
+            }
+        })
+    });
+    let threads: Vec<_> = threads.collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    running.wait_for(0, "is no syslog");
+    running.kill(0, Signal::TERM);
+    let ended = running.wait().expect_status([0, 0]);
+    let mut text = Vec::new();
+    for entry in std::fs::read_dir(ended.path("out")).unwrap().flatten() {
+        text.extend(std::fs::read(entry.path()).unwrap());
+    }
+    let text = String::from_utf8_lossy(&text);
+    for (seed, number) in (0..8).flat_map(|seed| (0..50).map(move |number| (seed, number))) {
+        assert!(
+            text.contains(&format!("good {seed}/{number}\n")),
+            "{seed}/{number} is missing"
+        );
+    }
+}
+
+/// As many descriptors as the system lets this process have.
+fn raise_limit() -> u64 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[test]
+fn ten_thousand_idle_senders_take_little_and_hold_up_nobody() {
+    let count = 10_000.min(raise_limit().saturating_sub(2000));
+    let running = collect(&format!("syslog --port 0 --tcp --max-connections {}", count + 10));
+    let number = port(&running, "tcp");
+    let before = resident(&running);
+    let mut idle = Vec::new();
+    for _ in 0..count {
+        let mut client = TcpStream::connect(("127.0.0.1", number)).unwrap();
+        client.write_all(b"<13>one\n").unwrap();
+        idle.push(client);
+    }
+    running.wait_count(0, "EventReceivedCount", count);
+    let each = resident(&running).saturating_sub(before) / count;
+    assert!(each < 40 << 10, "each connection takes {each} bytes");
+    send_tcp(number, b"<13>two\n");
+    running.wait_count(0, "EventReceivedCount", count + 1);
+    drop(idle);
+    lines_of(running, count + 1);
+}

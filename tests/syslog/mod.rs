@@ -1,5 +1,6 @@
 //! Syslog from the sender to a file.
 
+mod killed;
 mod limits;
 mod pipeline;
 mod senders;

@@ -220,7 +220,9 @@ fn one(setting: &Setting, value: &str) -> Vec<String> {
         },
         Some("true|false") => vec![format!("--{flag}={}", flume_bool(own))],
         _ if setting.is_list => list(&flag, &unquoted(own).collect::<Vec<_>>()),
-        _ if own.is_empty() || own.starts_with('-') => vec![format!("--{flag}={}", quoted_behind(own))],
+        _ if setting.may_stand_alone || own.is_empty() || own.starts_with('-') => {
+            vec![format!("--{flag}={}", quoted_behind(own))]
+        }
         _ if setting.flag.is_none() => vec![valued(own)],
         _ => vec![format!("--{flag}"), valued(own)],
     }

@@ -9,7 +9,7 @@ use crate::event::Entries;
 use crate::fd::{self, Woken};
 use crate::metrics::Count;
 use crate::say;
-use crate::source::handing::Handing;
+use crate::source::handing::{Handing, Most, Together};
 use crate::source::server::{Connection, Idle};
 use crate::stage::ChannelProcessor;
 use crate::syslog::{Cut, Framer};
@@ -44,6 +44,8 @@ pub struct Service {
     pub batch_size: u32,
     /// How long a sender may be silent.
     pub idle: Idle,
+    /// What all connections of the source have put together.
+    pub together: Arc<Together>,
     /// Speaks TLS.
     pub acceptor: Option<Acceptor>,
 }
@@ -87,13 +89,17 @@ impl Service {
             .put_sender(address.map(|address| address.ip()), &mut sender);
         let mut events = self.events.clone();
         events.set_sender(sender);
+        let most = Most {
+            events: self.batch_size,
+            bytes: BATCH_BYTES,
+        };
         let mut reader = Reader {
             socket,
             service: self,
             to,
             framer: self.framer.clone(),
             events,
-            handing: Handing::new(to, self.batch_size, BATCH_BYTES, peer),
+            handing: Handing::new(to, most, &self.together, peer),
             peer,
             buffer: Vec::new(),
             room: READ.0,
@@ -128,8 +134,9 @@ impl Reader<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.hand_on()?;
+                    self.rest();
                     match self.wait()? {
-                        Woken::Ready => {}
+                        Woken::Ready => self.handing.wake(),
                         Woken::Timeout => {
                             self.end(true)?;
                             return Err(self.service.idle.reason());
@@ -172,7 +179,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Wait for more; give memory back meanwhile if that takes long.
+    /// Give memory back: most connections wait for ever.
+    fn rest(&mut self) {
+        self.handing.rest();
+        if self.buffer.is_empty() && self.room == READ.0 {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Wait for more; give the rest of the memory back meanwhile if that takes long.
     fn wait(&mut self) -> Result<Woken, String> {
         let deadline = self.service.idle.deadline();
         let bell = self.to.stop().bell();

@@ -64,10 +64,17 @@ impl Format {
     /// The form, if there is one.
     pub fn custom(&self) -> Result<Option<Box<Custom>>, String> {
         let Some(regex) = &self.format_regex else {
-            return match self.format_search.is_some() || self.format_replace.is_some() {
-                true => {
-                    Err("format.search and format.replace need format.regex, the form of messages".into())
-                }
+            let others = [
+                &self.format_search,
+                &self.format_replace,
+                &self.format_date_format,
+            ];
+            return match others.iter().any(|given| given.is_some()) {
+                true => Err(
+                    "format.search, format.replace and format.dateFormat need format.regex, \
+                             the form of messages"
+                        .into(),
+                ),
                 false => Ok(None),
             };
         };
