@@ -201,12 +201,12 @@ fn listen(stop: &Stop, started: &Started) -> anyhow::Result<()> {
                 }
                 (SIGUSR1 | SIGHUP, None) => {}
                 (signal, _) => {
-                    let first = *first.get_or_insert_with(Instant::now);
+                    let since = first.get_or_insert_with(Instant::now).elapsed();
                     if !stop.is_stopping() {
                         say::info("agent", "stopping; a second signal ends at once");
                     }
                     stop.stop();
-                    if first.elapsed() > SECOND_SIGNAL {
+                    if since > SECOND_SIGNAL {
                         std::process::exit(128 + signal);
                     }
                     end_start(signal, &started);
