@@ -19,9 +19,9 @@ pub mod netcatudp;
 pub mod reading;
 pub mod seq;
 pub mod server;
+pub mod spooldir;
 #[cfg(feature = "sql")]
 pub mod sql;
-pub mod spooldir;
 pub mod stdin;
 pub mod stream;
 pub mod stress;
@@ -63,12 +63,12 @@ pub const ALL: &[Spec<Source>] = &[
     polled::<seq::Seq>("seq")
         .also(&["org.apache.flume.source.SequenceGeneratorSource"])
         .shell(&[("batchSize", "1000")]),
-    #[cfg(feature = "sql")]
-    polled::<sql::Sql>("sql").shell(&[("poll", "0")]),
     polled::<spooldir::SpoolDir>("spooldir")
         .also(&["org.apache.flume.source.SpoolDirectorySource"])
         .positional("spoolDir")
         .shell(&[("batchSize", "1000")]),
+    #[cfg(feature = "sql")]
+    polled::<sql::Sql>("sql").shell(&[("poll", "0")]),
     polled::<stdin::Stdin>("stdin"),
     event_driven::<stream::Stream>("stream").positional("listen"),
     polled::<stress::Stress>("stress")
