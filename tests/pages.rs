@@ -24,8 +24,8 @@ fn what_is_mistyped_is_told_with_the_nearest_word() {
     check_hint("", "flume help");
     check_hint("sorce seq", "did you mean \"source\"?");
     check_hint("seq", "did you mean \"source seq\"?");
-    check_hint("source", "seq, stdin");
-    check_hint("source sqe", "did you mean \"seq\"?");
+    check_hint("source", "seq, spooldir");
+    check_hint("source sew", "did you mean \"seq\"?");
     check_hint("sink seq", "it is a source");
     check_hint("source seq --total-event 3", "--total-events");
     check_hint("help memry", "did you mean \"memory\"?");
