@@ -2,6 +2,7 @@
 
 mod killed;
 mod limits;
+mod loose;
 mod pipeline;
 mod senders;
 
