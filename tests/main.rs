@@ -28,6 +28,7 @@ mod readme;
 mod regrouped;
 mod shell;
 mod spooldir;
+mod sql;
 mod surroundings;
 mod syslog;
 mod taildir;

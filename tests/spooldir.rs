@@ -190,7 +190,8 @@ fn files_are_the_same_events_in_the_real_flume() {
 /// A container of records with one text each.
 fn container(texts: &[&str]) -> Vec<u8> {
     use apache_avro::types::Value;
-    let schema = r#"{"type":"record","name":"R","namespace":"a.b","doc":"d","fields":[{"name":"s","type":"string"}]}"#;
+    let schema =
+        r#"{"type":"record","name":"R","namespace":"a.b","doc":"d","fields":[{"name":"s","type":"string"}]}"#;
     let schema = apache_avro::Schema::parse_str(schema).unwrap();
     let mut writer = apache_avro::Writer::new(&schema, Vec::new()).unwrap();
     for text in texts {
@@ -208,7 +209,11 @@ fn records_of_a_container_are_the_same_events_in_the_real_flume() {
     let sides = [true, false].map(|is_flume| {
         let at = tempfile::tempdir().unwrap();
         fs::create_dir(at.path().join("in")).unwrap();
-        fs::write(at.path().join("in/a"), container(&["one", "sixsix", "a longer one"])).unwrap();
+        fs::write(
+            at.path().join("in/a"),
+            container(&["one", "sixsix", "a longer one"]),
+        )
+        .unwrap();
         run(at.path(), is_flume, "sources.r1.deserializer = AVRO", 3);
         let out = out(at.path());
         // Flume has no order of headers.
