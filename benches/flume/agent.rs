@@ -59,7 +59,12 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
             &speed(bench, &case, theirs)?,
         ));
     }
-    rows.extend(rolled(bench, ours, theirs)?);
+    let exec = "a1.sources.s.type = exec\na1.sources.s.command = cat FILE\n";
+    let taildir = "a1.sources.s.type = TAILDIR\na1.sources.s.filegroups = f\na1.sources.s.filegroups.f = FILE\n\
+         a1.sources.s.positionFile = DIR/positions.json\n";
+    for (what, source) in [("exec", exec), ("taildir", taildir)] {
+        rows.extend(rolled(bench, what, source, ours, theirs)?);
+    }
     table::print("An agent beside the real Flume 1.11, the same file", &rows)
 }
 
@@ -248,9 +253,11 @@ fn speed(bench: &Run, case: &Case, command: impl Fn(&Path, &[String]) -> Command
     })
 }
 
-/// A file of lines through `exec` and memory to files, from the first event taken to the last; dd writes the same.
+/// A file of lines through this source and memory to files, from the first event taken to the last; dd writes the same.
 fn rolled(
     bench: &Run,
+    what: &str,
+    source: &str,
     ours: impl Fn(&Path, &[String]) -> Command,
     theirs: impl Fn(&Path, &[String]) -> Command,
 ) -> anyhow::Result<Vec<Row>> {
@@ -258,10 +265,8 @@ fn rolled(
     let (input, copy) = (directory.path().join("lines"), directory.path().join("copy"));
     let mib = bench.size(1024, 128);
     std::fs::write(&input, format!("{LINE:x<255}\n").repeat(4096 * mib as usize))?;
-    let source = format!(
-        "a1.sources.s.type = exec\na1.sources.s.command = cat {}\na1.sources.s.batchSize = 1000\n",
-        input.display()
-    );
+    let source = source.replace("FILE", &input.to_string_lossy());
+    let source = format!("{source}a1.sources.s.batchSize = 1000\n");
     let properties = through_memory(&source).replace(
         "a1.sinks.k.type = null\na1.sinks.k.batchSize = 1000",
         "a1.sinks.k.type = file_roll\na1.sinks.k.sink.directory = DIR/out\na1.sinks.k.sink.rollInterval = 0\n\
@@ -285,9 +290,9 @@ fn rolled(
     let (ours, theirs, dd) = (of(&|round| round.0), of(&|round| round.1), of(&|round| round.2));
     let (times, share) = (of(&|round| round.0 / round.1), of(&|round| round.0 / round.2));
     let shown = |rate: f64| format!("{rate:.0} MiB/s");
-    let what = "exec, memory, file_roll";
+    let what = format!("{what}, memory, file_roll");
     Ok(vec![
-        Row::new(what, shown(ours)).against(shown(theirs), times),
+        Row::new(&what, shown(ours)).against(shown(theirs), times),
         Row::new(format!("{what} / dd conv=fdatasync, or Flume"), shown(ours))
             .against(shown(dd), share)
             .at_least(ours, (theirs * 3.0).min(dd * 0.7).round(), "MiB/s"),

@@ -14,6 +14,7 @@ mod beside;
 mod channel;
 mod child;
 mod extract;
+mod files;
 mod fused;
 mod hop;
 mod limit;
@@ -45,6 +46,7 @@ const SUBJECTS: &[Subject] = &[
     ("flume", beside::measure),
     ("agent", agent::measure),
     ("avro", avro::measure),
+    ("files", files::measure),
     ("net", net::measure),
     ("syslog", syslog::measure),
     ("backlog", backlog::measure),

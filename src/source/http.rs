@@ -1,6 +1,6 @@
 //! `http`: events that are posted (Flume's HTTPSource).
 //!
-//! [`handler`] makes events of a body, [`server`] keeps connections within their limits, and [`queue`] hands on.
+//! [`handler`] makes events of a body, `server` keeps connections within their limits, and `queue` hands on.
 
 pub mod handler;
 

@@ -142,7 +142,9 @@ fn interrupt_ends_it_at_once_whatever_clients_have_sent_and_still_send() {
     }
     let mut endless = connect();
     let writer = std::thread::spawn(move || while endless.write_all(&[0; 1 << 16]).is_ok() {});
-    running.wait_for(0, "the connection is closed");
+    running
+        .wait_for(0, "the connection is closed")
+        .wait_for_handlers(1);
     let since = Instant::now();
     running.kill_all(Signal::INT);
     running.wait().expect_status([0, 0]);

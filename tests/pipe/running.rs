@@ -104,6 +104,21 @@ impl Running {
         String::from_utf8_lossy(&self.processes[stage].errors.bytes()).into_owned()
     }
 
+    /// Wait until the stage has a handler for SIGINT: before that it would die of it.
+    pub fn wait_for_handlers(&self, stage: usize) -> &Running {
+        let status = format!("/proc/{}/status", self.pid(stage));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let has_one = || {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            caught.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & 2 != 0)
+        };
+        while !has_one() {
+            assert!(Instant::now() < deadline, "stage {stage} takes no signals");
+        }
+        self
+    }
+
     /// The address that a stage says it listens on.
     pub fn address(&self, stage: usize) -> String {
         self.wait_for(stage, "listening on ");
