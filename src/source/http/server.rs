@@ -14,7 +14,7 @@ use crate::stage::ChannelProcessor;
 use crate::tls::Acceptor;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
@@ -31,6 +31,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Bytes a second that a body has to come with, after the first time that a client may be silent.
 const SLOWEST: u64 = 1024;
+/// How long, and for how many bytes, a body is read on that is not taken.
+const FAREWELL: Duration = Duration::from_secs(1);
+const UNREAD: usize = 16 << 20;
 /// Bytes of the head of a request.
 const HEAD: usize = 64 << 10;
 /// Seconds after which a client may come again.
@@ -257,10 +260,16 @@ impl Service {
             }
             _ => return Answer::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted: use POST"),
         }
-        let (head, body) = request.into_parts();
-        let body = match self.body(body).await {
+        let (head, mut incoming) = request.into_parts();
+        let body = match self.body(&mut incoming).await {
             Ok(body) => body,
-            Err(answer) => return self.failed(Count::EventReadFail, answer),
+            Err(answer) => {
+                // Who waits to be told to go on hears the answer at once.
+                if answer.status != StatusCode::REQUEST_TIMEOUT && !head.headers.contains_key(EXPECT) {
+                    drain(&mut incoming).await;
+                }
+                return self.failed(Count::EventReadFail, answer);
+            }
         };
         let content_type = head
             .headers
@@ -288,7 +297,7 @@ impl Service {
     }
 
     /// The whole body, if it comes within the limits.
-    async fn body(&self, mut body: Incoming) -> Result<Buffered<'_>, Answer> {
+    async fn body(&self, body: &mut Incoming) -> Result<Buffered<'_>, Answer> {
         let too_long = || {
             let most = self.limits.body;
             let why = format!("the body has more than {most} bytes (--max-body)");
@@ -367,6 +376,17 @@ impl Service {
                 self.to.stop().stop();
                 Answer::later("the next stage has gone")
             }
+        }
+    }
+}
+
+/// Read on for a moment what nobody wants: a client that still writes would not hear the answer.
+async fn drain(body: &mut Incoming) {
+    let (by, mut left) = (Instant::now() + FAREWELL, UNREAD);
+    while let Ok(Some(Ok(frame))) = timeout_at(by, body.frame()).await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
         }
     }
 }
