@@ -101,7 +101,7 @@ pub fn groups(
         groups.push(Group::new(&format!("{number}"), path).map_err(|why| format!("files: {why}"))?);
     }
     if groups.is_empty() {
-        return Err(r"filegroups: there is no group: name one, and say by filegroups.NAME where its files are, such as /var/log/app/.*\.log".into());
+        return Err(r"filegroups: there is no group: give the path of files, such as /var/log/app/.*\.log, or name a group and give it by filegroups.NAME".into());
     }
     for header in headers {
         add_header(header, &mut groups, source)?;
