@@ -208,7 +208,7 @@ fn datagrams(bench: &Run) -> anyhow::Result<Row> {
 fn at_rate(bench: &Run, rate: u64, seconds: u64) -> anyhow::Result<(u64, u64, f64)> {
     // It listens with TCP, too, so that it is known when it does.
     let server = Server::start(bench, |port| {
-        format!("source syslog --port {port} --tcp --udp | sink null --summary json")
+        format!("source syslog --port {port} --tcp --udp | sink null")
     })?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(("127.0.0.1", server.port))?;
