@@ -312,13 +312,28 @@ fn rolled_by(
     agent.wait_taken(1, PATIENCE)?;
     let started = Instant::now();
     agent.wait_taken(mib * 4096, PATIENCE * 3)?;
-    let seconds = started.elapsed().as_secs_f64();
-    let mut written = 0;
-    for entry in std::fs::read_dir(agent.directory.path().join("out"))? {
-        written += entry?.metadata()?.len();
+    // What was taken from the channel is in the file when its transaction is committed, which may be a moment later.
+    let out = agent.directory.path().join("out");
+    let deadline = Instant::now() + PATIENCE;
+    while written(&out)? < mib << 20 {
+        ensure!(
+            Instant::now() < deadline,
+            "{} bytes of {mib} MiB were written",
+            written(&out)?
+        );
+        std::thread::sleep(Duration::from_millis(2));
     }
-    ensure!(written >= mib << 20, "{written} bytes of {mib} MiB were written");
+    let seconds = started.elapsed().as_secs_f64();
     Ok(mib as f64 / seconds)
+}
+
+/// Bytes in the files of a directory.
+fn written(directory: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
 }
 
 /// Sends the same line for ever, as soon as somebody listens.
