@@ -60,11 +60,7 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
         ));
     }
     let exec = "a1.sources.s.type = exec\na1.sources.s.command = cat FILE\n";
-    let taildir = "a1.sources.s.type = TAILDIR\na1.sources.s.filegroups = f\na1.sources.s.filegroups.f = FILE\n\
-         a1.sources.s.positionFile = DIR/positions.json\n";
-    for (what, source) in [("exec", exec), ("taildir", taildir)] {
-        rows.extend(rolled(bench, what, source, ours, theirs)?);
-    }
+    rows.extend(rolled(bench, "exec", exec, ours, theirs)?);
     table::print("An agent beside the real Flume 1.11, the same file", &rows)
 }
 
