@@ -1,4 +1,4 @@
-//! A small file in which a source keeps how far it is: one process has it at a time, and it is replaced whole or not at
+//! Small files in which sources keep how far they are: one process has one at a time, and it is replaced whole or not at
 //! all.
 
 use crate::exit::StageError;
@@ -22,34 +22,8 @@ impl Kept {
     ///
     /// Errors: sentences that name the file; temporary if another process has it.
     pub fn open(path: &Path) -> Result<(Kept, Option<Vec<u8>>), StageError> {
-        let shown = path.display();
-        let failed = |what: &str, error: io::Error| {
-            StageError::Failed(format!("the position file {shown} {what}: {error}"))
-        };
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)
-                .map_err(|error| failed("has no directory, and none can be made", error))?;
-        }
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(beside(path, ".lock"))
-            .map_err(|error| failed("cannot be locked", error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(StageError::Temporary(format!(
-                    "the position file {shown} is in use by another source: each needs its own (--position-file)"
-                )));
-            }
-            Err(error) => return Err(failed("cannot be locked", error.into())),
-        }
-        let found = match fs::read(path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed("cannot be read", error)),
-        };
+        let lock = lock(path)?;
+        let found = read(path)?;
         let kept = Kept {
             path: path.to_path_buf(),
             _lock: lock,
@@ -75,13 +49,50 @@ impl Kept {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn failed(path: &Path, what: &str, error: &io::Error) -> StageError {
+    StageError::Failed(format!("the position file {} {what}: {error}", path.display()))
+}
+
+/// Make the directories of a position file and lock it, as long as the result lives.
+pub fn lock(path: &Path) -> Result<File, StageError> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)
+            .map_err(|error| failed(path, "has no directory, and none can be made", &error))?;
+    }
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(beside(path, ".lock"))
+        .map_err(|error| failed(path, "cannot be locked", &error))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(Errno::WOULDBLOCK) => Err(StageError::Temporary(format!(
+            "the position file {} is in use by another source: each needs its own (--position-file)",
+            path.display()
+        ))),
+        Err(error) => Err(failed(path, "cannot be locked", &error.into())),
+    }
+}
+
+/// The bytes of a position file; `None` if it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StageError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, "cannot be read", &error)),
+    }
+}
+
+/// The file of this name with something behind it.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Write a file beside and put it in the place of the other.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = beside(path, ".tmp");
     let written = (|| {
         let mut file = File::create(&temporary)?;

@@ -10,7 +10,6 @@ pub mod handing;
 pub mod http;
 pub mod intake;
 pub mod ipfilter;
-#[cfg(feature = "sql")]
 pub mod kept;
 pub mod lines;
 pub mod multiport_syslogtcp;

@@ -3,12 +3,10 @@
 use super::groups::{Group, expanded};
 use super::positions::{self, Record};
 use crate::exit::StageError;
+use crate::source::kept::{beside, lock, read, replace};
 use crate::wire::crc32c;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The word for a position file of the groups' own.
@@ -54,38 +52,10 @@ pub fn place(setting: &str, groups: &[Group]) -> PathBuf {
     directory.join(format!("{}-{digits:08x}.json", shown.trim_matches('_')))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 impl Store {
     /// Lock the position file and read what it says.
     pub fn open(path: &Path) -> Result<(Store, Vec<Record>), StageError> {
-        let shown = path.display();
-        let failed = |what: &str, error: io::Error| {
-            StageError::Failed(format!("the position file {shown} {what}: {error}"))
-        };
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)
-                .map_err(|error| failed("has no directory, and none can be made", error))?;
-        }
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(beside(path, ".lock"))
-            .map_err(|error| failed("cannot be locked", error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(StageError::Temporary(format!(
-                    "the position file {shown} is in use by another source: each needs its own (--position-file)"
-                )));
-            }
-            Err(error) => return Err(failed("cannot be locked", error.into())),
-        }
+        let lock = lock(path)?;
         let written = (read(path)?, read(&beside(path, ".more"))?);
         let records = match &written {
             (None, _) => Vec::new(),
@@ -121,18 +91,6 @@ impl Store {
     }
 }
 
-/// The bytes of a file; `None` if it is not there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, StageError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StageError::Failed(format!(
-            "the position file {} cannot be read: {error}",
-            path.display()
-        ))),
-    }
-}
-
 /// Never a silent start from the beginning: what cannot be understood ends the start.
 fn records(path: &Path, flumes: &[u8], more: Option<&[u8]>) -> Result<Vec<Record>, StageError> {
     let bad = |path: &Path, why: String, then: &str| {
@@ -150,27 +108,12 @@ fn records(path: &Path, flumes: &[u8], more: Option<&[u8]>) -> Result<Vec<Record
     Ok(records)
 }
 
-/// Write a file beside and put it in the place of the other. It is synced first: a power cut leaves one of the two.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = beside(path, ".tmp");
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // It would keep the space that somebody lacks.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::taildir::identity::{Fingerprint, Identity};
     use crate::value::Word;
+    use std::fs;
     use std::os::unix::ffi::OsStrExt;
 
     fn record(inode: u64, path: &str, pos: u64) -> Record {
