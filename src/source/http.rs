@@ -4,6 +4,7 @@
 
 pub mod handler;
 
+mod answer;
 mod blob;
 mod bodies;
 mod queue;

@@ -2,7 +2,8 @@
 //!
 //! The runtime has threads of its own; it is there from the start of the source to its stop.
 
-use super::handler::{Handler, HandlerError, Post};
+use super::answer::Answer;
+use super::handler::{Handler, Post};
 use super::queue::Queue;
 use crate::ack::{Class, Outcome};
 use crate::event::Batch;
@@ -14,7 +15,7 @@ use crate::stage::ChannelProcessor;
 use crate::tls::Acceptor;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, EXPECT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
@@ -36,8 +37,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: usize = 16 << 20;
 /// Bytes of the head of a request.
 const HEAD: usize = 64 << 10;
-/// Seconds after which a client may come again.
-const RETRY: HeaderValue = HeaderValue::from_static("5");
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Threads of the runtime at most.
@@ -434,63 +433,6 @@ impl Buffered<'_> {
 impl Drop for Buffered<'_> {
     fn drop(&mut self) {
         self.of.fetch_sub(self.bytes.len() as u64, Ordering::AcqRel);
-    }
-}
-
-/// A status, and a sentence.
-struct Answer {
-    status: StatusCode,
-    why: String,
-}
-
-impl Answer {
-    fn new(status: StatusCode, why: &str) -> Answer {
-        Answer {
-            status,
-            why: why.to_string(),
-        }
-    }
-
-    /// The client should come again.
-    fn later(why: &str) -> Answer {
-        Answer::new(StatusCode::SERVICE_UNAVAILABLE, why)
-    }
-}
-
-impl From<HandlerError> for Answer {
-    fn from(error: HandlerError) -> Answer {
-        let status = match error {
-            HandlerError::Bad(_) => StatusCode::BAD_REQUEST,
-            HandlerError::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            HandlerError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Answer::new(status, &error.to_string())
-    }
-}
-
-impl From<Answer> for Response<Full<Bytes>> {
-    fn from(answer: Answer) -> Response<Full<Bytes>> {
-        let text = match answer.why.is_empty() {
-            true => Bytes::new(),
-            false => Bytes::from(format!("{}\n", answer.why)),
-        };
-        let mut response = Response::new(Full::new(text));
-        *response.status_mut() = answer.status;
-        let headers = response.headers_mut();
-        if !answer.why.is_empty() {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/plain; charset=utf-8"),
-            );
-        }
-        match answer.status {
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, RETRY)),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                drop(headers.insert(ALLOW, HeaderValue::from_static("POST, GET")));
-            }
-            _ => {}
-        }
-        response
     }
 }
 
