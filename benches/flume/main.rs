@@ -25,10 +25,13 @@ mod net;
 mod overload;
 mod peer;
 mod putter;
+mod rolled;
 mod server;
 mod start;
 mod syslog;
 mod table;
+mod watched;
+mod ways;
 mod writer;
 
 use measure::Run;
@@ -45,6 +48,7 @@ const SUBJECTS: &[Subject] = &[
     ("channel", channel::measure),
     ("flume", beside::measure),
     ("agent", agent::measure),
+    ("ways", ways::measure),
     ("avro", avro::measure),
     ("files", files::measure),
     ("net", net::measure),

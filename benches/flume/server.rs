@@ -74,11 +74,7 @@ impl Server {
     }
 
     fn when_it_listens(self) -> anyhow::Result<Server> {
-        let until = Instant::now() + STARTS;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            ensure!(Instant::now() < until, "nobody listens on port {}", self.port);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_listening(self.port)?;
         Ok(self)
     }
 
@@ -111,4 +107,14 @@ fn properties(port: u16, rest: &str) -> String {
 /// One that nobody has now.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Wait until somebody listens there.
+pub fn wait_listening(port: u16) -> anyhow::Result<()> {
+    let until = Instant::now() + STARTS;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(Instant::now() < until, "nobody listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
