@@ -1,14 +1,18 @@
 //! `taildir`: lines that are added to files (Flume's TaildirSource).
 //!
 //! `groups` says which files, `scan` finds them, `meet` knows where they were left and `watch` wakes for them;
-//! `tracked` reads one, `cut` finds the events in what was read, and `tail` joins them. What was accepted of each file is noted in a position file:
-//! `positions` is what it says, `store` how it is written. `identity` tells files from their names.
+//! `tracked` is one of them, `reading` reads it, `cut` finds the events in what was read, and `tail` joins them, with `idle` for
+//! those to which nothing is added. What was accepted of each file is noted (`noting`) in a position file: `positions` is
+//! what it says, `store` how it is written. `identity` tells files from their names.
 
 pub mod cut;
 pub mod groups;
 pub mod identity;
+mod idle;
 mod meet;
+mod noting;
 pub mod positions;
+pub mod reading;
 mod scan;
 pub mod store;
 mod tail;
@@ -25,9 +29,9 @@ use crate::value::{Millis, Pair, Size, Word};
 use cut::Cut;
 use groups::Group;
 use identity::Fingerprint;
+use reading::Reader;
 use std::sync::Arc;
 use tail::{Habits, Tail};
-use tracked::Reader;
 
 /// Make an event of each line that is added to files, and go on after a restart where the last one ended.
 ///

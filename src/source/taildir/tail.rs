@@ -1,11 +1,13 @@
-//! All files of a source: which is read next, what becomes of those that are idle, and when positions are noted.
+//! All files of a source: which is read next. `idle` says what becomes of those to which nothing was added, and `noting`
+//! when positions are noted.
 
 use super::groups::Group;
 use super::identity::Identity;
 use super::positions::Record;
+use super::reading::{Reader, Trouble, Turn};
 use super::scan::Directory;
 use super::store::Store;
-use super::tracked::{Reader, Tracked, Trouble, Turn};
+use super::tracked::Tracked;
 use super::watch::{Wake, Watch};
 use crate::exit::{StageError, StageResult};
 use crate::fd;
@@ -20,8 +22,6 @@ use std::time::{Duration, Instant};
 
 /// The least time between two times that it is woken: a file that is written to all the time comes in batches.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
-/// Files that have come or gone are noted sooner than what was accepted: by their names nobody could know them again.
-const SOON: Duration = Duration::from_millis(100);
 /// Files that are kept open at most.
 const MOST_OPEN: usize = 4096;
 
@@ -58,9 +58,9 @@ pub(super) struct Tail {
     /// How many may be open, and those that are.
     pub most_open: usize,
     pub open: usize,
-    store: Store,
-    reader: Reader,
-    dirty: Vec<Identity>,
+    pub store: Store,
+    pub reader: Reader,
+    pub dirty: Vec<Identity>,
     /// Dirty ones in the order in which they are read.
     queue: VecDeque<Identity>,
     /// When directories are looked at unasked, and after what pause.
@@ -68,13 +68,13 @@ pub(super) struct Tail {
     pause: Duration,
     woken: Instant,
     /// When a file may be idle.
-    care_at: Option<Instant>,
+    pub care_at: Option<Instant>,
     /// When positions were noted, and whether there is something to note.
-    noted: Instant,
+    pub noted: Instant,
     pub has_news: bool,
     /// Files have come or gone.
     pub has_moved: bool,
-    note_failed: bool,
+    pub note_failed: bool,
 }
 
 impl Tail {
@@ -259,7 +259,12 @@ impl Tail {
     }
 
     /// A file that cannot be read is left for the next look; the others go on.
-    fn has_trouble(&mut self, identity: Identity, trouble: Trouble, to: &ChannelProcessor) -> StageResult {
+    pub fn has_trouble(
+        &mut self,
+        identity: Identity,
+        trouble: Trouble,
+        to: &ChannelProcessor,
+    ) -> StageResult {
         let error = match trouble {
             Trouble::Stage(error) => return Err(error),
             Trouble::File(error) => error,
@@ -285,170 +290,6 @@ impl Tail {
         }
         self.close_all_idle();
         Ok(())
-    }
-
-    /// It may be idle after its time.
-    pub fn care_soon(&mut self, file: &Tracked) {
-        self.care_by(file.progress + self.habits.idle);
-    }
-
-    /// Everything was read: also the last event of several lines in each file.
-    fn is_complete(&mut self, to: &Arc<ChannelProcessor>) -> Result<bool, StageError> {
-        if self.habits.multiline.is_none() {
-            return Ok(true);
-        }
-        let open = self
-            .files
-            .values()
-            .filter(|file| file.unread() > 0 && !file.has_failed);
-        let open: Vec<Identity> = open.map(|file| file.identity).collect();
-        for identity in open {
-            let Some(file) = self.files.get_mut(&identity) else {
-                continue;
-            };
-            if let Err(trouble) = file.take_rest(true, &mut self.reader, to) {
-                self.has_trouble(identity, trouble, to)?;
-            }
-        }
-        Ok(self.dirty.is_empty())
-    }
-
-    fn care_by(&mut self, at: Instant) {
-        self.care_at = Some(self.care_at.map_or(at, |care| care.min(at)));
-    }
-
-    /// Deliver what is complete since nothing was added, close what is idle, forget what is over.
-    fn care(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        if self.care_at.is_none_or(|at| at > Instant::now()) {
-            return Ok(());
-        }
-        self.care_at = None;
-        let is_watched =
-            |file: &Tracked| !file.is_dirty && (file.file.is_some() || file.unread() > 0 || !file.is_here);
-        let all = self.files.values().filter(|file| is_watched(file));
-        let all: Vec<Identity> = all.map(|file| file.identity).collect();
-        for identity in all {
-            self.care_for(identity, to)?;
-        }
-        Ok(())
-    }
-
-    fn care_for(&mut self, identity: Identity, to: &Arc<ChannelProcessor>) -> StageResult {
-        let Some(file) = self.files.get_mut(&identity) else {
-            return Ok(());
-        };
-        let idle_at = file.progress + self.habits.idle;
-        let now = Instant::now();
-        let is_idle = now >= idle_at;
-        let complete_at = self.habits.multiline.map(|multiline| file.progress + multiline);
-        if file.unread() > 0 && (is_idle || complete_at.is_some_and(|at| now >= at)) {
-            let was_open = file.file.is_some();
-            let taken = file.take_rest(!is_idle, &mut self.reader, to);
-            self.open = self.open - usize::from(was_open) + usize::from(file.file.is_some());
-            self.has_news = true;
-            match taken {
-                Ok(true) => {}
-                // Nothing whole, or something new.
-                Ok(false) if is_idle => {
-                    self.mark(identity);
-                    return Ok(());
-                }
-                Ok(false) => {}
-                Err(trouble) => return self.has_trouble(identity, trouble, to),
-            }
-        } else if let Some(at) = complete_at.filter(|at| file.unread() > 0 && *at > now) {
-            self.care_by(at);
-        }
-        match is_idle {
-            true => self.close(identity),
-            false => self.care_by(idle_at),
-        }
-        Ok(())
-    }
-
-    /// It was idle. What does not match any more is forgotten when all of it was accepted.
-    fn close(&mut self, identity: Identity) {
-        let Some(file) = self.files.get_mut(&identity) else {
-            return;
-        };
-        if !file.is_here && !file.is_settled() {
-            return self.care_by(Instant::now() + Duration::from_secs(1));
-        }
-        self.open -= usize::from(file.file.take().is_some());
-        if let Some(watch) = file.watch.take_if(|_| !file.is_here) {
-            self.watch.remove(watch);
-        }
-        if !file.is_here {
-            self.files.remove(&identity);
-            self.has_news = true;
-        }
-    }
-
-    /// Descriptors are not for ever.
-    fn close_some(&mut self) {
-        if self.open > self.most_open {
-            self.close_all_idle();
-        }
-    }
-
-    fn close_all_idle(&mut self) {
-        for file in self.files.values_mut() {
-            if file.is_here && !file.is_dirty && file.file.take().is_some() {
-                self.open -= 1;
-            }
-        }
-    }
-
-    fn records_now(&self) -> Vec<Record> {
-        let record = |file: &Tracked| Record {
-            size: file.seen.0,
-            born: file.born,
-            fingerprint: file.fingerprint(),
-            left: !file.is_here,
-            ..Record::new(file.identity, &file.path, file.accepted())
-        };
-        let mut records: Vec<Record> = self.files.values().map(record).collect();
-        records.extend(self.records.iter().cloned());
-        records.sort_by(|one, other| (&one.path, one.inode).cmp(&(&other.path, other.inode)));
-        records
-    }
-
-    /// When positions are to be noted.
-    fn note_at(&self) -> Option<Instant> {
-        let pause = match self.has_moved {
-            true => self.habits.write.min(SOON),
-            false => self.habits.write,
-        };
-        self.has_news.then(|| self.noted + pause)
-    }
-
-    fn note_if_due(&mut self, name: &str) {
-        if self.note_at().is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        self.noted = Instant::now();
-        self.has_moved = false;
-        let is_settled = self.files.values().all(Tracked::is_settled);
-        match self.store.note(&self.records_now()) {
-            Ok(()) => {
-                self.has_news = !is_settled;
-                if std::mem::take(&mut self.note_failed) {
-                    say::info(name, format!("{} is written again", self.store.path().display()));
-                }
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.note_failed, true) {
-                    say::warn(
-                        name,
-                        format!(
-                            "the position file {} cannot be written: {error}; it is tried again, and until then a restart \
-                             repeats what was accepted since",
-                            self.store.path().display()
-                        ),
-                    );
-                }
-            }
-        }
     }
 
     /// Wait for a change, a stop, or something that is due.
@@ -497,23 +338,10 @@ impl Tail {
         }
         Ok(())
     }
-
-    /// Note what was accepted, for the next start.
-    pub fn stop(&mut self) -> StageResult {
-        // What was deleted and is accepted needs no entry.
-        let is_over = |file: &Tracked| !file.is_here && file.unread() == 0 && file.is_settled();
-        self.files
-            .retain(|_, file| !is_over(file) || file.file.as_ref().is_some_and(has_name));
-        self.store.note(&self.records_now()).map_err(|error| {
-            StageError::Failed(format!(
-                "the position file {} cannot be written: {error}; the next start repeats what was accepted since it was",
-                self.store.path().display()
-            ))
-        })
-    }
 }
 
-fn has_name(file: &std::fs::File) -> bool {
+/// It was not deleted.
+pub(super) fn has_name(file: &std::fs::File) -> bool {
     file.metadata()
         .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0)
 }
