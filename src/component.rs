@@ -6,8 +6,13 @@
 //!
 //! Flume's default stands in the struct; where a stage in the shell has another, the table line says so.
 
+mod near;
+mod quoting;
 #[cfg(test)]
 mod tests;
+
+pub use near::nearest;
+pub use quoting::{quoted, unquoted};
 
 use crate::value::{LITERAL, Secret, Word, flume_bool};
 use clap::builder::PossibleValuesParser;
@@ -167,8 +172,35 @@ impl<Made: 'static> Spec<Made> {
     }
 
     /// Make the component from words that a command with [`Spec::command`]'s arguments has parsed.
+    ///
+    /// Errors speak of flags: where a component says "the property NAME", it is called as it is in the shell.
     pub fn from_matches(&self, matches: &ArgMatches) -> Result<Made, clap::Error> {
-        (self.make)(matches)
+        (self.make)(matches).map_err(|error| self.in_flags(error))
+    }
+
+    fn in_flags(&self, error: clap::Error) -> clap::Error {
+        const PROPERTY: &str = "the property ";
+        let text = error.render().to_string();
+        if !text.contains(PROPERTY) {
+            return error;
+        }
+        let settings = self.settings();
+        let called = |id: &str| {
+            let setting = settings.iter().find(|setting| setting.property == id)?;
+            let flag = setting.flag.as_ref().map(|flag| format!("--{flag}"));
+            flag.or(setting.value.clone())
+        };
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        let mut parts = text.split(PROPERTY);
+        let mut said = parts.next().unwrap_or_default().to_string();
+        for part in parts {
+            let (id, rest) = part.split_once(' ').unwrap_or((part, ""));
+            match called(id) {
+                Some(name) => said.extend([&name, " ", rest]),
+                None => said.extend([PROPERTY, part]),
+            }
+        }
+        setting_error(said)
     }
 
     /// As Flume's properties: what was given to a command with [`Spec::command`]'s arguments, and what is the default
@@ -263,7 +295,7 @@ impl<Made: 'static> Spec<Made> {
             .flat_map(|(key, value)| properties_as_words(&command, key, value))
             .collect();
         let matches = command.try_get_matches_from(words)?;
-        self.from_matches(&matches)
+        (self.make)(&matches)
     }
 }
 
@@ -326,36 +358,6 @@ fn one_value(arg: &Arg, words: &[String]) -> String {
         false => word.clone(),
     };
     words.iter().map(word).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as it stands for a shell, quoted if it has to be.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=.,:/@%^~".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) && !word.starts_with(['~', '@']) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-/// Words as [`quoted`] writes them, with blanks in between: single quotes and backslashes as in sh. What is open at the
-/// end is closed.
-pub fn unquoted(text: &str) -> impl Iterator<Item = String> {
-    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' => {
-                is_quoted = !is_quoted;
-                word.get_or_insert_default();
-            }
-            _ if is_quoted => word.get_or_insert_default().push(c),
-            '\\' if chars.as_str().starts_with('\'') => word.get_or_insert_default().extend(chars.next()),
-            c if c.is_whitespace() => words.extend(word.take()),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words.into_iter()
 }
 
 /// The flag of a property: kebab case without the component's own prefix; a run of capitals is one word and
@@ -491,30 +493,4 @@ pub fn find<Made>(table: &'static [Spec<Made>], name: &str) -> Option<&'static S
         let mut names = std::iter::once(&spec.name).chain(spec.aliases);
         names.any(|own| own.eq_ignore_ascii_case(name))
     })
-}
-
-/// The word nearest to one that is not known, if any is near.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|name| (distance(word, name), name));
-    let limit = (word.chars().count() / 3).max(2);
-    scored
-        .filter(|(score, _)| *score <= limit)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Edit distance (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -196,8 +196,8 @@ fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
 #[test]
 fn settings_of_a_source_are_checked_before_its_stream_begins() {
     for (words, why) in [
-        ("source netcat", "netcat: the property port is missing"),
-        ("source exec ' '", "exec: the property command is empty"),
+        ("source netcat", "netcat: --port is missing"),
+        ("source exec ' '", "exec: COMMAND is empty"),
     ] {
         let ended = Pipe::new(words).run().expect_status([2]).says(0, [why]);
         assert_eq!(ended.stdout(), b"", "{words}");
@@ -218,7 +218,7 @@ fn source_that_cannot_start_begins_no_stream() {
             "cannot listen on unix:taken: a file is there that is no socket",
         ),
         ("source stream unix:taken", 1, "cannot listen on unix:taken"),
-        ("source netcat", 2, "netcat: the property port is missing"),
+        ("source netcat", 2, "netcat: --port is missing"),
     ] {
         let ended = Pipe::new(words)
             .file("taken", "")

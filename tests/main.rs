@@ -17,6 +17,7 @@ mod fan_out;
 mod generated;
 mod http;
 mod launcher;
+mod listeners;
 mod monitor;
 mod net;
 mod over_pipes;

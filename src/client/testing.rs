@@ -146,7 +146,7 @@ impl Peer {
 
     /// Something has come that nobody has read.
     pub fn has_more(&self) -> bool {
-        self.reader.is_inside() || crate::fd::is_readable(self.socket.as_fd())
+        self.reader.begun() > 0 || crate::fd::is_readable(self.socket.as_fd())
     }
 
     /// Answer a call.

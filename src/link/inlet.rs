@@ -132,6 +132,11 @@ impl StreamInlet {
         self.hello.as_ref()
     }
 
+    /// Bytes of whole frames that have come, and bytes of the next that are here.
+    pub fn progress(&self) -> (u64, usize) {
+        (self.frames.at(), self.frames.begun())
+    }
+
     /// Set how long the next read may wait. After a stop it waits on for what is on its way.
     fn set_wait(&mut self, wait: Wait) {
         let deadline = match wait {

@@ -6,6 +6,7 @@ use crate::link::sessions::{Begun, Sessions};
 use crate::link::{Inlet, Next, StreamInlet, Wait};
 use crate::metrics::Count;
 use crate::say;
+use crate::source::idle::Patience;
 use crate::stage::ChannelProcessor;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -31,6 +32,9 @@ pub struct Intake {
     teller: Option<JoinHandle<()>>,
     peer: String,
     sessions: Option<Sessions>,
+    patience: Option<Patience>,
+    /// Bytes of whole frames that had come when it was last waited.
+    read: u64,
 }
 
 impl Intake {
@@ -48,7 +52,15 @@ impl Intake {
             teller: Some(teller),
             peer: peer.to_string(),
             sessions: None,
+            patience: None,
+            read: 0,
         })
+    }
+
+    /// With no more patience than this with a writer that says nothing.
+    pub fn with_patience(mut self, patience: Patience) -> Intake {
+        self.patience = Some(patience);
+        self
     }
 
     /// Take nothing twice of what is remembered here.
@@ -75,7 +87,10 @@ impl Intake {
         let next = match self.inlet.next(Wait::No)? {
             Next::Idle => {
                 hand_on_all(to);
-                self.inlet.next(Wait::Forever)?
+                match self.wait(to)? {
+                    Some(next) => next,
+                    None => return Ok(Taken::End),
+                }
             }
             next => next,
         };
@@ -91,6 +106,42 @@ impl Intake {
             Next::Broken(error) => return Err(error),
         }
         Ok(Taken::Some)
+    }
+
+    /// Wait for what comes next; nothing if the writer was silent for too long.
+    fn wait(&mut self, to: &ChannelProcessor) -> Result<Option<Next>, StageError> {
+        let Some(patience) = &mut self.patience else {
+            return Ok(Some(self.inlet.next(Wait::Forever)?));
+        };
+        loop {
+            let (read, begun) = self.inlet.progress();
+            if std::mem::replace(&mut self.read, read) != read {
+                patience.renew();
+            }
+            // A stream begins when its connection does.
+            let owed = if self.inlet.has_begun() {
+                begun
+            } else {
+                begun.max(1)
+            };
+            let deadline = patience.deadline(owed);
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                // Until then it was the writer that waited.
+                if owed == 0 && patience.saw(self.account.settled_at()) {
+                    continue;
+                }
+                let why = format!("{}: {}", self.peer, patience.reason(begun));
+                if owed > 0 {
+                    return Err(StageError::Failed(why));
+                }
+                say::info(to.counters().name(), format!("{why}: the connection is closed"));
+                return Ok(None);
+            }
+            match self.inlet.next(deadline.map_or(Wait::Forever, Wait::Until))? {
+                Next::Idle => {}
+                next => return Ok(Some(next)),
+            }
+        }
     }
 
     /// Wait until everything that came is settled and the writer knows it: false if it does not read.
@@ -129,6 +180,8 @@ struct Account {
 #[derive(Default)]
 struct Owed {
     batches: u64,
+    /// When one was settled last.
+    settled: Option<Instant>,
     /// Something was settled and the client was not told yet.
     news: bool,
     /// Nothing more will be owed; and the client was told everything.
@@ -149,8 +202,18 @@ impl Account {
     fn settled(&self) {
         self.change(|owed| {
             owed.batches -= 1;
+            owed.settled = Some(Instant::now());
             owed.news = true;
         });
+    }
+
+    /// When the last batch was settled; while one is not, that is now.
+    fn settled_at(&self) -> Option<Instant> {
+        let owed = self.lock();
+        match owed.batches {
+            0 => owed.settled,
+            _ => Some(Instant::now()),
+        }
     }
 
     /// Wait until `done`, `deadline` passes, or the time after `stop` does.

@@ -31,7 +31,8 @@ impl IpRules {
         let words = text.trim().trim_end_matches([',', ' ']);
         if words.is_empty() {
             return Err(
-                "the property ipFilterRules is missing: ipFilter = true has to know whom to allow".into(),
+                "the property ipFilterRules is missing: who may connect, such as allow:ip:10.*,deny:ip:*"
+                    .into(),
             );
         }
         words.split(',').map(rule).collect::<Result<_, _>>().map(IpRules)

@@ -8,6 +8,7 @@ pub mod exec;
 pub mod handing;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod idle;
 pub mod intake;
 pub mod ipfilter;
 pub mod kept;

@@ -1,7 +1,8 @@
 //! `multiport_syslogtcp`: messages in lines over TCP on many ports, read as Flume's MultiportSyslogTCPSource does.
 
 use super::handing::Together;
-use super::server::{Connections, Idle};
+use super::idle::Idle;
+use super::server::Connections;
 use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::Heads;
@@ -105,7 +106,7 @@ fn charset(name: &str) -> Result<Charset, String> {
 impl MultiportSyslogTcp {
     fn ports(&self) -> Result<&Ports, String> {
         self.ports.as_ref().ok_or_else(|| {
-            "the property ports is missing: the ports to listen on, as in --ports '10001 10002'".into()
+            "the property ports is missing: the ports to listen on, such as \"10001 10002\"".into()
         })
     }
 
@@ -130,7 +131,7 @@ impl MultiportSyslogTcp {
             heads: self.heads.clone(),
             fixed: self.port_header.clone().map(|name| (name, port.to_string())),
             batch_size: self.batch_size,
-            idle: self.idle.clone(),
+            idle: self.idle,
             together: self.together.clone(),
             acceptor,
         }

@@ -35,7 +35,7 @@ pub struct NetcatUdp {
 impl NetcatUdp {
     fn port(&self) -> Result<u16, String> {
         self.port.ok_or_else(|| {
-            "the property port is missing: the port to listen on, as in --port 6666, or 0 for any".into()
+            "the property port is missing: the port to listen on, such as 6666, or 0 for any".into()
         })
     }
 }

@@ -3,12 +3,15 @@
 use crate::exit::StageError;
 use crate::fd::{self, Woken};
 use crate::link::Address;
-use crate::link::address::Listener;
+use crate::link::address::{Listener, watch_peer};
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::ChannelProcessor;
 use crate::value::Seconds;
 use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -63,7 +66,7 @@ impl Binding {
                 "the property bind is missing: the address to listen on".into(),
             )),
             (_, None) => Err(StageError::Usage(format!(
-                "the property port is missing: the port to listen on, as in --port {port}, or 0 for any"
+                "the property port is missing: the port to listen on, such as {port}, or 0 for any"
             ))),
         }
     }
@@ -76,30 +79,10 @@ pub struct Connections {
     #[arg(long, id = "max-connections", default_value = "1024", value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
-}
-
-/// Settings of connections whose clients may be silent for ever, if nobody says otherwise.
-#[derive(clap::Args, Debug, Clone)]
-pub struct Idle {
-    /// How long a client may send nothing until its connection is closed; 0 sets no limit.
-    #[arg(long, id = "idle-timeout", default_value = "0", value_name = "TIME")]
-    pub idle_timeout: Seconds,
-}
-
-impl Idle {
-    /// When a client that has sent something now must have sent more.
-    pub fn deadline(&self) -> Option<Instant> {
-        let limit = Some(self.idle_timeout.0).filter(|limit| !limit.is_zero());
-        limit.and_then(|limit| Instant::now().checked_add(limit))
-    }
-
-    /// Why its connection is closed.
-    pub fn reason(&self) -> String {
-        format!(
-            "nothing came for {} s (--idle-timeout): the connection is closed",
-            self.idle_timeout.0.as_secs_f64()
-        )
-    }
+    /// How long an idle client over TCP is not asked whether it is still there; one whose machine has gone, so that
+    /// nobody answers, is given up after twice that time.
+    #[arg(long, id = "keep-alive", default_value = "30s", value_name = "TIME")]
+    pub keep_alive: Seconds,
 }
 
 /// A connection and who is at its other end.
@@ -190,19 +173,24 @@ impl Server {
         serve: impl Fn(Connection, &Arc<ChannelProcessor>) + Send + Sync + 'static,
         takes_last: bool,
     ) -> Result<Server, StageError> {
-        let failed = |error: std::io::Error| StageError::Failed(format!("cannot listen: {error}"));
+        let failed = |error: io::Error| StageError::Failed(format!("cannot listen: {error}"));
         // A client that has gone again between poll and accept must not hold the thread up.
         rustix::io::ioctl_fionbio(&listener, true).map_err(|error| failed(error.into()))?;
         let open = Arc::new(Open::default());
-        let most = connections.max_connections;
-        make_room(most, to.counters().name());
-        let (shared, own_open, serve) = (to.clone(), open.clone(), Arc::new(serve) as Arc<Serve>);
+        make_room(connections.max_connections, to.counters().name());
+        let door = Door {
+            listener,
+            connections: connections.clone(),
+            open: open.clone(),
+            to: to.clone(),
+            serve: Arc::new(serve),
+        };
         let thread = std::thread::Builder::new()
             .name("flume-accept".into())
             .spawn(move || {
-                accept_all(&listener, most, &own_open, &shared, &serve);
+                door.accept_all();
                 if takes_last {
-                    accept_waiting(&listener, most, &own_open, &shared, &serve);
+                    door.accept_waiting();
                 }
             })
             .map_err(failed)?;
@@ -245,86 +233,85 @@ pub(super) fn make_room(connections: u32, name: &str) {
     }
 }
 
-fn accept_all(
-    listener: &Listener,
-    most: u32,
-    open: &Arc<Open>,
-    to: &Arc<ChannelProcessor>,
-    serve: &Arc<Serve>,
-) {
-    let mut said = false;
-    while !to.stop().is_stopping() {
-        if !wait_for_place(most, open, to, &mut said) {
-            return;
-        }
-        let woken = fd::wait(listener.as_fd(), PollFlags::IN, &[to.stop().bell()], None);
-        if !matches!(woken, Ok(Woken::Ready)) || to.stop().is_stopping() {
-            continue;
-        }
-        match listener.accept() {
-            Ok((socket, peer)) => begin(Connection { socket, peer }, open, to, serve),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => {
-                say::warn(
-                    to.counters().name(),
-                    format!("a connection cannot be accepted: {error}"),
-                );
-                to.stop().sleep(ACCEPT_PAUSE);
+/// Where connections come in.
+struct Door {
+    listener: Listener,
+    connections: Connections,
+    open: Arc<Open>,
+    to: Arc<ChannelProcessor>,
+    serve: Arc<Serve>,
+}
+
+impl Door {
+    fn accept_all(&self) {
+        let stop = self.to.stop();
+        let mut said = false;
+        while !stop.is_stopping() {
+            if !self.wait_for_place(&mut said) {
+                return;
+            }
+            let woken = fd::wait(self.listener.as_fd(), PollFlags::IN, &[stop.bell()], None);
+            if !matches!(woken, Ok(Woken::Ready)) || stop.is_stopping() {
+                continue;
+            }
+            match self.listener.accept() {
+                Ok((socket, peer)) => self.begin(Connection { socket, peer }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    self.warn(format!("a connection cannot be accepted: {error}"));
+                    stop.sleep(ACCEPT_PAUSE);
+                }
             }
         }
     }
-}
 
-/// Those who wait to be accepted when a stop is wished.
-fn accept_waiting(
-    listener: &Listener,
-    most: u32,
-    open: &Arc<Open>,
-    to: &Arc<ChannelProcessor>,
-    serve: &Arc<Serve>,
-) {
-    let deadline = Instant::now() + FAREWELL;
-    while *open.lock() < most && Instant::now() < deadline {
-        let Ok((socket, peer)) = listener.accept() else {
-            return;
-        };
-        begin(Connection { socket, peer }, open, to, serve);
-    }
-}
-
-/// Wait until there is place for one connection more; false at a stop.
-fn wait_for_place(most: u32, open: &Open, to: &ChannelProcessor, said: &mut bool) -> bool {
-    let mut count = open.lock();
-    while *count >= most {
-        if !std::mem::replace(said, true) {
-            say::warn(
-                to.counters().name(),
-                format!("{most} connections are open (--max-connections): more wait until one ends"),
-            );
+    /// Those who wait to be accepted when a stop is wished.
+    fn accept_waiting(&self) {
+        let deadline = Instant::now() + FAREWELL;
+        while *self.open.lock() < self.connections.max_connections && Instant::now() < deadline {
+            let Ok((socket, peer)) = self.listener.accept() else {
+                return;
+            };
+            self.begin(Connection { socket, peer });
         }
-        if to.stop().is_stopping() {
-            return false;
-        }
-        count = open.wait(count, Duration::from_millis(200));
     }
-    true
-}
 
-fn begin(connection: Connection, open: &Arc<Open>, to: &Arc<ChannelProcessor>, serve: &Arc<Serve>) {
-    let counted = Counted::new(open, to);
-    let (shared, serve) = (to.clone(), serve.clone());
-    let spawned = std::thread::Builder::new()
-        .name("flume-client".into())
-        .stack_size(256 << 10)
-        .spawn(move || {
-            serve(connection, &shared);
-            drop(counted);
-        });
-    if let Err(error) = spawned {
-        say::warn(
-            to.counters().name(),
-            format!("no thread for a connection can be started: {error}"),
-        );
+    /// Wait until there is place for one connection more; false at a stop.
+    fn wait_for_place(&self, said: &mut bool) -> bool {
+        let most = self.connections.max_connections;
+        let mut count = self.open.lock();
+        while *count >= most {
+            if !std::mem::replace(said, true) {
+                self.warn(format!(
+                    "{most} connections are open (--max-connections): more wait until one ends"
+                ));
+            }
+            if self.to.stop().is_stopping() {
+                return false;
+            }
+            count = self.open.wait(count, Duration::from_millis(200));
+        }
+        true
+    }
+
+    fn begin(&self, connection: Connection) {
+        watch_peer(&connection.socket, self.connections.keep_alive.0);
+        let counted = Counted::new(&self.open, &self.to);
+        let (to, serve) = (self.to.clone(), self.serve.clone());
+        let spawned = std::thread::Builder::new()
+            .name("flume-client".into())
+            .stack_size(256 << 10)
+            .spawn(move || {
+                serve(connection, &to);
+                drop(counted);
+            });
+        if let Err(error) = spawned {
+            self.warn(format!("no thread for a connection can be started: {error}"));
+        }
+    }
+
+    fn warn(&self, what: String) {
+        say::warn(self.to.counters().name(), what);
     }
 }
 
@@ -344,6 +331,22 @@ pub fn announce_at(address: &dyn std::fmt::Display, host: Option<&str>, name: &s
         ),
         false => say::info(name, format!("listening on {address}")),
     }
+}
+
+/// Send all of this, unless the client reads too slowly for that: `TimedOut` then.
+pub fn send_by(socket: &OwnedFd, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match fd::wait(socket.as_fd(), PollFlags::OUT, &[], Some(deadline))? {
+                Woken::Ready => {}
+                _ => return Err(io::ErrorKind::TimedOut.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Close a connection whose client may still be writing: a socket closed with unread bytes in it would take

@@ -1,10 +1,11 @@
 //! `stream`: frames from many clients over TCP, TLS or Unix sockets; each gets its own acknowledgements.
 
+use super::idle::Idle;
 use super::intake::{Intake, Taken};
 use super::server::{Connection, Connections, Server, announce, hang_up};
 use crate::ack::Refusal;
 use crate::exit::{StageError, StageResult};
-use crate::link::address::{Listener, watch_peer};
+use crate::link::address::Listener;
 use crate::link::groups::Group;
 use crate::link::inlet::InletOptions;
 use crate::link::remote::{same_token, token_in};
@@ -15,7 +16,6 @@ use crate::metrics::Count;
 use crate::say;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
 use crate::tls::{self, Acceptor, ServerTls};
-use crate::value::Seconds;
 use crate::wire::Hello;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -44,10 +44,8 @@ pub struct Stream {
     groups_file: Option<PathBuf>,
     #[command(flatten)]
     connections: Connections,
-    /// How long an idle client is not asked whether it is still there; one that does not answer is given up after
-    /// twice that time.
-    #[arg(long, id = "keep-alive", default_value = "30s", value_name = "TIME")]
-    keep_alive: Seconds,
+    #[command(flatten)]
+    idle: Idle,
     /// Take only clients that show the secret in this file.
     #[arg(long, id = "token-file", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -129,7 +127,7 @@ impl Stream {
         };
         Ok(Host {
             acceptor,
-            keep_alive: self.keep_alive.0,
+            idle: self.idle,
             token_file: self.token_file.clone(),
             sessions,
         })
@@ -139,7 +137,7 @@ impl Stream {
 /// What all connections share.
 struct Host {
     acceptor: Option<Acceptor>,
-    keep_alive: Duration,
+    idle: Idle,
     token_file: Option<PathBuf>,
     sessions: Sessions,
 }
@@ -151,11 +149,10 @@ impl Host {
             let name = to.counters().name();
             say::warn(name, format!("{peer}: {error}; the connection is closed"));
         };
-        watch_peer(&socket, self.keep_alive);
         let secured = match &self.acceptor {
             None => Ok((socket, None)),
             Some(acceptor) => acceptor
-                .accept_until(socket, to.stop())
+                .accept_within(socket, self.idle.handshake(), to.stop())
                 .map(|tunnel| (tunnel.fd, Some(tunnel.fate))),
         };
         match secured {
@@ -211,7 +208,9 @@ impl Host {
         };
         let inlet = StreamInlet::open(socket.try_clone().map_err(failed)?, options, to.stop())?;
         let intake = Intake::start(inlet, peer).map_err(failed)?;
-        Ok(intake.remembering(&self.sessions))
+        Ok(intake
+            .remembering(&self.sessions)
+            .with_patience(self.idle.patience_with_program()))
     }
 
     fn take(&self, socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) {
@@ -252,6 +251,7 @@ mod tests {
     use crate::link::outlet::{OutletOptions, Reply, StreamOutlet};
     use crate::link::testing::Collect;
     use crate::stop::Stop;
+    use crate::value::Seconds;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
@@ -269,10 +269,15 @@ mod tests {
         let (to, stop) = collect.processor("source stream");
         let mut source = Stream {
             listen: Address::Unix(directory.path().join("s")),
-            connections: Connections { max_connections: 10 },
+            connections: Connections {
+                max_connections: 10,
+                keep_alive: Seconds(Duration::from_secs(30)),
+            },
+            idle: Idle {
+                idle_timeout: Seconds(Duration::ZERO),
+            },
             group: None,
             groups_file: None,
-            keep_alive: Seconds(Duration::from_secs(30)),
             token_file: None,
             resume_file: None,
             tls: ServerTls::default(),

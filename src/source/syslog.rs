@@ -9,7 +9,8 @@ mod tests;
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
 use super::handing::Together;
-use super::server::{Connections, Idle, Server, announce};
+use super::idle::Idle;
+use super::server::{Connections, Server, announce};
 use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
@@ -142,7 +143,7 @@ impl Syslog {
             Some(Way::Open) => match self.port {
                 Some(port) => Ok(Some(port)),
                 None => Err(format!(
-                    "the property port is missing: the port for {name}, as in --port 5140"
+                    "the property port is missing: the port for {name}, such as 5140"
                 )),
             },
         };
@@ -173,7 +174,7 @@ impl Syslog {
             heads: self.heads.clone(),
             fixed: None,
             batch_size: self.batch_size,
-            idle: self.idle.clone(),
+            idle: self.idle,
             together: self.together.clone(),
             acceptor,
         }

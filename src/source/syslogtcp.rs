@@ -1,6 +1,7 @@
 //! `syslogtcp`: messages in lines over TCP, read as Flume's SyslogTcpSource does.
 
-use super::server::{Connections, Idle};
+use super::idle::Idle;
+use super::server::Connections;
 use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::{Format, Heads};
@@ -55,7 +56,7 @@ impl SyslogTcp {
                 "the property host is missing: the address to listen on, 0.0.0.0 for all; real Flume would start and take nothing"
                     .into(),
             ),
-            (_, None) => Err("the property port is missing: the port to listen on, as in --port 5140, or 0 for any".into()),
+            (_, None) => Err("the property port is missing: the port to listen on, such as 5140, or 0 for any".into()),
         }
     }
 
@@ -86,7 +87,7 @@ impl EventDrivenSource for SyslogTcp {
             heads: self.heads.clone(),
             fixed: None,
             batch_size: BATCH,
-            idle: self.idle.clone(),
+            idle: self.idle,
             together: Arc::default(),
             acceptor: self.ssl.acceptor(to.counters().name())?,
         };

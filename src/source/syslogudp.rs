@@ -36,7 +36,7 @@ pub struct SyslogUdp {
 impl SyslogUdp {
     fn port(&self) -> Result<u16, String> {
         self.port.ok_or_else(|| {
-            "the property port is missing: the port to listen on, as in --port 5140, or 0 for any".into()
+            "the property port is missing: the port to listen on, such as 5140, or 0 for any".into()
         })
     }
 

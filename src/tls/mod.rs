@@ -40,8 +40,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client may take for its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(20);
+/// How long a client may take for its handshake, where nobody says otherwise.
+pub const HANDSHAKE: Duration = Duration::from_secs(20);
 
 /// The server side: see the module.
 pub struct Acceptor {
@@ -64,17 +64,17 @@ impl Acceptor {
 
     /// Shake hands with a client. Blocks, so it belongs into the thread of the connection.
     pub fn accept(&self, socket: OwnedFd) -> Result<Tunnel, TlsError> {
-        self.shake(socket, &[])
+        self.shake(socket, HANDSHAKE, &[])
     }
 
-    /// The same, and end when a stop is wished: a client that says nothing shall not hold it up.
-    pub fn accept_until(&self, socket: OwnedFd, stop: &Stop) -> Result<Tunnel, TlsError> {
-        self.shake(socket, &[stop.bell()])
+    /// The same within this time, and end when a stop is wished: a client that says nothing shall not hold it up.
+    pub fn accept_within(&self, socket: OwnedFd, time: Duration, stop: &Stop) -> Result<Tunnel, TlsError> {
+        self.shake(socket, time, &[stop.bell()])
     }
 
-    fn shake(&self, socket: OwnedFd, bells: &[&Bell]) -> Result<Tunnel, TlsError> {
+    fn shake(&self, socket: OwnedFd, time: Duration, bells: &[&Bell]) -> Result<Tunnel, TlsError> {
         let connection = ServerConnection::new(self.config.current())?;
-        handshake::shake(connection.into(), socket, Instant::now() + HANDSHAKE, bells)
+        handshake::shake(connection.into(), socket, Instant::now() + time, bells)
     }
 }
 

@@ -111,7 +111,14 @@ impl<R: Input> FrameReader<R> {
 
     /// Some bytes of the next frame are here already.
     pub fn is_inside(&self) -> bool {
-        self.from < self.to || self.partial.is_some()
+        self.begun() > 0
+    }
+
+    /// Bytes of the next frame that are here already; 0 between two frames.
+    pub fn begun(&self) -> usize {
+        let partial = self.partial.as_ref();
+        let partial = partial.map_or(0, |partial| HEADER + partial.slab.len() - partial.start);
+        partial + self.to - self.from
     }
 
     /// The next frame.

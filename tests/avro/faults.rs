@@ -2,6 +2,7 @@
 //! felt by another connection.
 
 use super::{Caller, FAILED, OK, collector, lines_of, port};
+use crate::listeners::crowd::{Crowd, resident};
 use crate::pipe::{Pipe, Running};
 use crate::surroundings::skipped;
 use rustix::process::Signal;
@@ -79,7 +80,7 @@ fn request_that_breaks_off_is_told() {
 fn length_of_four_gigabytes_takes_no_memory() {
     let running = sink("");
     let port = port(&running, 0);
-    let before = resident(&running);
+    let before = resident(&running, 0);
     for _ in 0..50 {
         let mut bad = TcpStream::connect(("127.0.0.1", port)).unwrap();
         bad.write_all(b"\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff and some of it")
@@ -87,7 +88,7 @@ fn length_of_four_gigabytes_takes_no_memory() {
         let _ = bad.read_to_end(&mut Vec::new());
     }
     running.wait_for(0, "a payload of 4294967295 at byte 8 is over the limit");
-    assert!(resident(&running) < before + (4 << 20));
+    assert!(resident(&running, 0) < before + (4 << 20));
     running.kill(0, Signal::TERM);
     running.wait().expect_status([0, 0]);
 }
@@ -207,26 +208,13 @@ fn calls_under_way_are_answered_when_the_source_stops() {
     assert_eq!(arrived, acknowledged);
 }
 
-/// Bytes of memory that a stage's process has.
-fn resident(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
 #[test]
 fn five_thousand_idle_connections_take_less_than_100_mib() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    const CONNECTIONS: u64 = 5000;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_some_and(|most| most < CONNECTIONS + 1000) {
+    const CONNECTIONS: usize = 5000;
+    let crowd = Crowd::of(CONNECTIONS);
+    if crowd.size < CONNECTIONS {
         return skipped("5,000 idle connections: the system gives a process fewer descriptors");
     }
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
     let running = sink("--max-connections 6000");
     let port = port(&running, 0);
     let began = Instant::now();
@@ -239,7 +227,7 @@ fn five_thousand_idle_connections_take_less_than_100_mib() {
     for caller in callers.iter_mut().step_by(2) {
         assert_eq!(caller.call(&[&body]), Some(OK));
     }
-    let memory = resident(&running);
+    let memory = resident(&running, 0);
     let _ = writeln!(
         std::io::stderr(),
         "{CONNECTIONS} connections: {memory} bytes, {:?}",

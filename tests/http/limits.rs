@@ -2,46 +2,6 @@
 
 use super::*;
 
-/// KiB of a process that are in memory.
-fn resident(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// As many descriptors as the system lets this process have.
-fn raise_limit() -> u64 {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-#[test]
-fn ten_thousand_idle_connections_cost_little_and_hold_up_nobody() {
-    let room = raise_limit();
-    let count = 10_000.min(room.saturating_sub(2000)) as usize;
-    let running = collect("--port 0 --max-connections 12000");
-    let (number, before) = (port(&running), resident(&running));
-    let held: Vec<TcpStream> = (0..count)
-        .map(|_| TcpStream::connect(("127.0.0.1", number)).unwrap())
-        .collect();
-    let mut client = Client::new(number);
-    assert_eq!(
-        client.post(JSON, b"[{\"body\":\"quick\"}]"),
-        Some((200, String::new()))
-    );
-    let each = (resident(&running) - before) * 1024 / count as u64;
-    let _ = writeln!(std::io::stderr(), "{count} idle connections, {each} bytes each");
-    assert!(each < 16 << 10, "{each} bytes for an idle connection");
-    drop(held);
-    assert_eq!(stopped(running), ["quick"]);
-}
-
 #[test]
 fn half_requests_are_let_go_and_more_than_may_be_wait() {
     let running = collect("--port 0 --max-connections 2 --idle-timeout 300ms");

@@ -38,15 +38,15 @@ fn stopped(running: Running) -> Vec<String> {
 }
 
 /// A connection.
-struct Client {
+pub struct Client {
     input: BufReader<TcpStream>,
 }
 
 /// A status, and what stands behind the head.
-type Heard = (u16, String);
+pub type Heard = (u16, String);
 
 impl Client {
-    fn new(port: u16) -> Client {
+    pub fn new(port: u16) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         Client {
             input: BufReader::new(stream),
@@ -80,7 +80,7 @@ impl Client {
         Some((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    fn post(&mut self, content_type: &str, body: &[u8]) -> Option<Heard> {
+    pub fn post(&mut self, content_type: &str, body: &[u8]) -> Option<Heard> {
         self.send("POST", "/", content_type, body).ok()?;
         self.hear()
     }

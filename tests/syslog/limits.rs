@@ -1,8 +1,8 @@
 //! Senders that are slow, many, silent or mad hold up nobody else.
 
 use super::*;
-use std::io::Read;
-use std::time::{Duration, Instant};
+use crate::listeners::crowd::resident;
+use std::time::Duration;
 
 #[test]
 fn message_without_an_end_takes_no_more_memory_than_a_message_may_have() {
@@ -18,22 +18,12 @@ fn message_without_an_end_takes_no_more_memory_than_a_message_may_have() {
     send_tcp(number, b"<13>another\n");
     let pieces = (mebibytes << 20) / (64 << 10) + 1;
     running.wait_count(0, "EventReceivedCount", pieces + 1);
-    let memory = resident(&running);
+    let memory = resident(&running, 0);
     let (lines, _) = lines_of(running, pieces + 1);
     assert!(memory < 64 << 20, "{memory} bytes are resident");
     assert!(lines.iter().any(|line| line.ends_with("} another")));
     let marked = lines.iter().filter(|line| line.contains("status=Incomplete"));
     assert_eq!(marked.count() as u64, pieces);
-}
-
-/// Bytes of the source that are in memory.
-fn resident(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid(0))).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 #[test]
@@ -57,25 +47,6 @@ fn slow_and_silent_senders_hold_up_nobody() {
 }
 
 #[test]
-fn silent_senders_are_let_go_and_more_than_may_be_wait() {
-    let running = collect("syslog --port 0 --tcp --max-connections 2 --idle-timeout 300ms");
-    let number = port(&running, "tcp");
-    let start = Instant::now();
-    let mut silent: Vec<TcpStream> = (0..2)
-        .map(|_| TcpStream::connect(("127.0.0.1", number)).unwrap())
-        .collect();
-    // It waits until one of them was silent for too long.
-    send_tcp(number, b"<13>late\n");
-    running.wait_count(0, "EventReceivedCount", 1);
-    assert!(start.elapsed() >= Duration::from_millis(300));
-    for client in &mut silent {
-        assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "it was not let go");
-    }
-    let (_, ended) = lines_of(running, 1);
-    ended.says(0, ["--idle-timeout", "--max-connections"]);
-}
-
-#[test]
 fn sender_waits_while_nothing_can_be_handed_on() {
     // The sink holds everything up: it is stopped.
     let running = collect("syslog --port 0 --tcp");
@@ -96,7 +67,7 @@ fn sender_waits_while_nothing_can_be_handed_on() {
         assert!(sent < 1 << 30, "a gibibyte was taken in");
     };
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
-    assert!(resident(&running) < 64 << 20);
+    assert!(resident(&running, 0) < 64 << 20);
     running.kill(1, Signal::CONT);
     client.set_write_timeout(None).unwrap();
     client.write_all(&line.as_bytes()[sent % line.len()..]).unwrap();
@@ -142,34 +113,4 @@ fn garbage_from_many_at_once_loses_no_good_message() {
             "{seed}/{number} is missing"
         );
     }
-}
-
-/// As many descriptors as the system lets this process have.
-fn raise_limit() -> u64 {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-#[test]
-fn ten_thousand_idle_senders_take_little_and_hold_up_nobody() {
-    let count = 10_000.min(raise_limit().saturating_sub(2000));
-    let running = collect(&format!("syslog --port 0 --tcp --max-connections {}", count + 10));
-    let number = port(&running, "tcp");
-    let before = resident(&running);
-    let mut idle = Vec::new();
-    for _ in 0..count {
-        let mut client = TcpStream::connect(("127.0.0.1", number)).unwrap();
-        client.write_all(b"<13>one\n").unwrap();
-        idle.push(client);
-    }
-    running.wait_count(0, "EventReceivedCount", count);
-    let each = resident(&running).saturating_sub(before) / count;
-    assert!(each < 40 << 10, "each connection takes {each} bytes");
-    send_tcp(number, b"<13>two\n");
-    running.wait_count(0, "EventReceivedCount", count + 1);
-    drop(idle);
-    lines_of(running, count + 1);
 }

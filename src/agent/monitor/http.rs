@@ -1,4 +1,6 @@
-//! A small HTTP server: requests without a body, one for each connection, with a bound on everything.
+//! A small HTTP server: requests without a body, one for each connection, with a bound on everything. Who comes when
+//! all places are taken gets that of the client whose request has been awaited for longest: silent ones, however many
+//! there are, keep nobody out.
 
 use super::config::Http;
 use super::page;
@@ -8,13 +10,13 @@ use crate::flow::Board;
 use crate::link::Address;
 use crate::link::address::Listener;
 use crate::say;
-use crate::source::server::hang_up;
+use crate::source::server::{hang_up, send_by};
 use crate::stop::Stop;
 use rustix::event::PollFlags;
-use std::io::{self, IoSlice};
+use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Bytes of a request.
@@ -22,10 +24,10 @@ const LONGEST: usize = 8 << 10;
 /// Headers of a request.
 const HEADERS: usize = 64;
 /// Requests at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 256;
 /// How long a request may take, and how long its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait when there are too many, or none can be accepted.
+/// How long to wait when none can be accepted, or until a place is free.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How counters are written.
@@ -93,15 +95,68 @@ pub struct Server {
 struct Shared {
     config: Http,
     board: Board,
-    open: AtomicUsize,
+    places: Mutex<Places>,
+    changed: Condvar,
+}
+
+/// Who is connected.
+#[derive(Default)]
+struct Places {
+    open: usize,
+    /// Numbers the connections.
+    last: u64,
+    /// Those whose request has not come yet.
+    silent: BTreeMap<u64, Arc<OwnedFd>>,
+}
+
+impl Shared {
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Take a place, if need be that of who has said nothing for longest.
+    fn enter(self: &Arc<Self>, socket: &Arc<OwnedFd>, stop: &Stop) -> Place {
+        let mut places = self.places();
+        while places.open >= AT_ONCE && !stop.is_stopping() {
+            if let Some((_, silent)) = places.silent.pop_first() {
+                let _ = rustix::net::shutdown(silent, rustix::net::Shutdown::Both);
+            }
+            let waited = self.changed.wait_timeout(places, PAUSE);
+            places = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+        places.open += 1;
+        places.last += 1;
+        let number = places.last;
+        places.silent.insert(number, socket.clone());
+        Place {
+            shared: self.clone(),
+            number,
+        }
+    }
 }
 
 /// Counts a connection as long as it lives.
-struct Counted(Arc<Shared>);
+struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+}
 
-impl Drop for Counted {
+impl Place {
+    /// Its request has come.
+    fn has_spoken(&self) {
+        self.shared.places().silent.remove(&self.number);
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        let mut places = self.shared.places();
+        places.silent.remove(&self.number);
+        places.open -= 1;
+        drop(places);
+        self.shared.changed.notify_one();
     }
 }
 
@@ -111,9 +166,16 @@ impl Server {
         let listener = address
             .listen()
             .map_err(|error| StageError::Failed(format!("counters cannot be shown at {address}: {error}")))?;
-        let open = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { config, board, open });
-        Ok(Server { listener, shared })
+        let shared = Shared {
+            config,
+            board,
+            places: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Ok(Server {
+            listener,
+            shared: Arc::new(shared),
+        })
     }
 
     /// `HOST:PORT`.
@@ -125,17 +187,13 @@ impl Server {
     /// Until the stop.
     pub fn run(self, stop: &Stop) {
         while !stop.is_stopping() {
-            if self.shared.open.load(Ordering::SeqCst) >= AT_ONCE {
-                stop.sleep(PAUSE);
-                continue;
-            }
             match fd::wait(self.listener.as_fd(), PollFlags::IN, &[stop.bell()], None) {
                 Ok(Woken::Ready) => {}
                 Ok(_) => continue,
                 Err(_) => return,
             }
             match self.listener.accept() {
-                Ok((socket, _)) => self.serve(socket),
+                Ok((socket, _)) => self.serve(socket, stop),
                 // The table of descriptors may be full.
                 Err(_) => {
                     stop.sleep(PAUSE);
@@ -144,13 +202,14 @@ impl Server {
         }
     }
 
-    fn serve(&self, socket: OwnedFd) {
-        self.shared.open.fetch_add(1, Ordering::SeqCst);
-        let counted = Counted(self.shared.clone());
+    fn serve(&self, socket: OwnedFd, stop: &Stop) {
+        let socket = Arc::new(socket);
+        let place = self.shared.enter(&socket, stop);
         let answering = move || {
             // Who goes away in the middle need not be told anything.
-            let _ = answer(&socket, &counted.0);
-            hang_up(&socket);
+            if answer(&socket, &place).is_ok() {
+                hang_up(&socket);
+            }
         };
         let thread = std::thread::Builder::new().name("flume-watcher".into());
         if thread.stack_size(256 << 10).spawn(answering).is_err() {
@@ -159,8 +218,10 @@ impl Server {
     }
 }
 
-fn answer(socket: &OwnedFd, shared: &Shared) -> io::Result<()> {
+fn answer(socket: &OwnedFd, place: &Place) -> io::Result<()> {
     let request = read(socket)?;
+    place.has_spoken();
+    let shared = &place.shared;
     let (reply, has_body) = match &request {
         Ok(request) => (
             page::reply(request, &shared.config, &shared.board),
@@ -171,14 +232,11 @@ fn answer(socket: &OwnedFd, shared: &Shared) -> io::Result<()> {
             true,
         ),
     };
-    let head = reply.head();
-    let body = if has_body { reply.body.as_bytes() } else { b"" };
-    rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Send, Some(PATIENCE))?;
-    fd::write_all(
-        socket.as_fd(),
-        &mut [IoSlice::new(head.as_bytes()), IoSlice::new(body)],
-        &[],
-    )
+    let mut text = reply.head();
+    if has_body {
+        text.push_str(&reply.body);
+    }
+    send_by(socket, text.as_bytes(), Instant::now() + PATIENCE)
 }
 
 /// The head of a request, or the status that says what is wrong with it.

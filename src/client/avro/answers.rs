@@ -39,7 +39,7 @@ pub(super) fn read_answers<I: Waitable>(
     timeout: Duration,
 ) -> String {
     loop {
-        if !reader.is_inside() {
+        if reader.begun() == 0 {
             calls.after();
         }
         // While nothing waits for an answer it is only looked now and then whether something does.

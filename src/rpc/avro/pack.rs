@@ -134,9 +134,13 @@ impl<I: Input> PackReader<I> {
         &mut self.input
     }
 
-    /// Some bytes of the next pack are here already.
-    pub fn is_inside(&self) -> bool {
-        self.from < self.ahead.len() || !matches!(self.part, Part::None)
+    /// Bytes of the next pack that are here already; 0 between two packs.
+    pub fn begun(&self) -> usize {
+        let head = match self.part {
+            Part::None => 0,
+            Part::Length { .. } | Part::Buffer { .. } => 8,
+        };
+        head + self.payload.len() + self.ahead.len() - self.from
     }
 
     /// The first bytes of the input, up to 16: they tell who speaks, where it is not who should.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of answers that may wait for a client that does not read.
 const LATE_BYTES: usize = 64 << 10;
 /// How often a stop is looked for while something else is waited for.
-const LOOK: Duration = Duration::from_millis(200);
+pub const LOOK: Duration = Duration::from_millis(200);
 
 /// Why a request is not taken at the end of a stop's grace.
 pub const GOING: &str = "the source stops, and a request was not taken";
@@ -45,6 +45,8 @@ struct State {
     has_begun: bool,
     /// Where an answer is made.
     made: Vec<u8>,
+    /// When the last request was settled.
+    settled: Option<Instant>,
 }
 
 /// What a request gets an answer by.
@@ -111,6 +113,15 @@ impl Answers {
         state.in_flight == 0 && !state.is_late
     }
 
+    /// When the last request was settled; while one is not, that is now.
+    pub fn settled(&self) -> Option<Instant> {
+        let state = self.lock();
+        match state.in_flight == 0 && !state.is_late {
+            true => state.settled,
+            false => Some(Instant::now()),
+        }
+    }
+
     fn wait(&self, to: &ChannelProcessor, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         let is_over = || {
@@ -129,6 +140,7 @@ impl Answers {
     pub fn settle(self: &Arc<Self>, owed: &Owed, answer: &Answer) {
         let mut state = self.lock();
         state.in_flight -= 1;
+        state.settled = Some(Instant::now());
         if !owed.is_one_way {
             self.put(state, owed, Some(answer));
         } else {
@@ -232,80 +244,6 @@ impl Answers {
             }
         }
         true
-    }
-}
-
-/// How many may do something at a time: `threads`, and one at the entrance of the next stage.
-pub struct Permits {
-    most: u32,
-    state: Mutex<Taken>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Taken {
-    count: u32,
-    /// Threads that wait: without any, giving back costs no system call.
-    waiting: u32,
-}
-
-/// One of them; it is given back when this goes.
-pub struct Permit(Option<Arc<Permits>>);
-
-impl Permits {
-    /// So many; 0 for no bound.
-    pub fn new(most: u32) -> Arc<Permits> {
-        Arc::new(Permits {
-            most,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// One, if there is one now.
-    pub fn take_now(self: &Arc<Self>) -> Option<Permit> {
-        if self.most == 0 {
-            return Some(Permit(None));
-        }
-        let mut state = self.lock();
-        (state.count < self.most).then(|| {
-            state.count += 1;
-            Permit(Some(self.clone()))
-        })
-    }
-
-    /// Wait for one until then, or until the end of a stop's grace.
-    pub fn take_by(self: &Arc<Self>, deadline: Instant, to: &ChannelProcessor) -> Option<Permit> {
-        let mut state = self.lock();
-        while state.count >= self.most {
-            let now = Instant::now();
-            if now >= deadline || to.stop().deadline().is_some_and(|deadline| deadline <= now) {
-                return None;
-            }
-            state.waiting += 1;
-            let waited = self.changed.wait_timeout(state, LOOK.min(deadline - now));
-            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
-            state.waiting -= 1;
-        }
-        state.count += 1;
-        Some(Permit(Some(self.clone())))
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let Some(permits) = &self.0 else { return };
-        let mut state = permits.lock();
-        state.count -= 1;
-        let somebody_waits = state.waiting > 0;
-        drop(state);
-        if somebody_waits {
-            permits.changed.notify_one();
-        }
     }
 }
 

@@ -2,20 +2,28 @@
 
 mod handshakes;
 
+use super::client::expect_avro;
 use super::*;
-use crate::ack::Refusal;
+use crate::ack::{Outcome, Refusal};
 use crate::component::{Spec, made};
-use crate::event::{BatchBuilder, Event};
+use crate::event::{Batch, BatchBuilder, Event};
+use crate::fd::{self, Woken};
 use crate::link::queue::queue;
 use crate::link::testing::Collect;
 use crate::link::{Inlet, Next, Wait, Window};
-use crate::metrics::{Counters, Kind};
+use crate::metrics::{Count, Counters, Kind};
 use crate::rpc::avro::handshake::Greeting;
 use crate::rpc::avro::pack::put_pack;
-use crate::rpc::avro::{Deflate, Reply, RequestPack};
+use crate::rpc::avro::{
+    Answer, Deflate, Got, HandshakeResponse, Inflated, Limits, Match, PackReader, Reply, RequestPack, Status,
+};
 use crate::stop::Stop;
-use std::io::Write;
+use crate::wire::Input;
+use rustix::event::PollFlags;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 const SPEC: Spec<Avro> = Spec::new::<Avro>("avro", made::<Avro>);
 
@@ -361,33 +369,7 @@ fn what_is_no_avro_ends_its_own_connection_only() {
 
 #[test]
 fn who_speaks_otherwise_is_named() {
-    let bench = start(&[], Collect::accepting());
-    let (socket, _other) = UnixStream::pair().unwrap();
-    let socket = Arc::new(OwnedFd::from(socket));
-    let said = |is_deflated, first: &[u8]| {
-        let service = Service {
-            acceptor: None,
-            max_in_flight: 1,
-            is_deflated,
-            rules: None,
-            clients: Clients::default(),
-            max_wait: Duration::ZERO,
-            permits: Permits::new(0),
-            entrance: Permits::new(1),
-        };
-        let client = Client {
-            is_deflated,
-            service: &service,
-            to: &bench.to,
-            peer: "peer".into(),
-            answers: Answers::new(socket.clone(), is_deflated),
-            shape: None,
-            holds: false,
-            keeps_order: false,
-            has_told: false,
-        };
-        client.expect_avro(first).err().unwrap_or_default()
-    };
+    let said = |is_deflated, first: &[u8]| expect_avro(first, is_deflated).err().unwrap_or_default();
     assert!(said(false, b"POST /").contains("what comes is HTTP and not Avro RPC"));
     assert!(said(false, b"\x16\x03\x01").contains("TLS"));
     assert!(said(false, b"\x78\x9c\x63").contains("compressed, and compression-type is none"));

@@ -8,11 +8,12 @@ use super::queue::Queue;
 use crate::ack::{Class, Outcome};
 use crate::event::Batch;
 use crate::exit::StageError;
-use crate::link::address::Listener;
+use crate::link::address::{KEEP_ALIVE, Listener, watch_peer};
 use crate::metrics::Count;
 use crate::say;
+use crate::source::idle::SLOWEST;
 use crate::stage::ChannelProcessor;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, HANDSHAKE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, EXPECT};
@@ -28,10 +29,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-/// How long a client may take for its TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(20);
-/// Bytes a second that a body has to come with, after the first time that a client may be silent.
-const SLOWEST: u64 = 1024;
 /// How long, and for how many bytes, a body is read on that is not taken.
 const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: usize = 16 << 20;
@@ -195,10 +192,11 @@ impl Service {
             return self.speak(stream, peer, stopped).await;
         };
         let shake = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(stream);
-        match timeout(HANDSHAKE, shake).await {
+        let time = HANDSHAKE.min(self.limits.idle);
+        match timeout(time, shake).await {
             Ok(Ok(stream)) => self.speak(stream, peer, stopped).await,
             Ok(Err(error)) => self.broke(peer, &format!("no TLS could be agreed on: {error}")),
-            Err(_) => self.broke(peer, &format!("no TLS handshake for {} s", HANDSHAKE.as_secs())),
+            Err(_) => self.broke(peer, &format!("no TLS handshake for {} s", time.as_secs_f64())),
         }
     }
 
@@ -468,6 +466,7 @@ impl Accepting {
             Accepting::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
+                watch_peer(&stream, KEEP_ALIVE);
                 Ok((Box::new(stream), peer.to_string()))
             }
             Accepting::Unix(listener, peer) => {

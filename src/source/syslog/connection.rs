@@ -10,7 +10,8 @@ use crate::fd::{self, Woken};
 use crate::metrics::Count;
 use crate::say;
 use crate::source::handing::{Handing, Most, Together};
-use crate::source::server::{Connection, Idle};
+use crate::source::idle::{Idle, Patience};
+use crate::source::server::Connection;
 use crate::stage::ChannelProcessor;
 use crate::syslog::{Cut, Framer};
 use crate::tls::{Acceptor, TlsError};
@@ -62,7 +63,7 @@ impl Service {
         let Some(acceptor) = &self.acceptor else {
             return self.read(&socket, &peer, to, &broke);
         };
-        match acceptor.accept_until(socket, to.stop()) {
+        match acceptor.accept_within(socket, self.idle.handshake(), to.stop()) {
             Err(why) => broke(&why),
             Ok(tunnel) => {
                 self.read(&tunnel.fd, &peer, to, &broke);
@@ -95,7 +96,6 @@ impl Service {
         };
         let mut reader = Reader {
             socket,
-            service: self,
             to,
             framer: self.framer.clone(),
             events,
@@ -103,6 +103,7 @@ impl Service {
             peer,
             buffer: Vec::new(),
             room: READ.0,
+            patience: self.idle.patience(),
         };
         if let Err(why) = reader.run() {
             broke(&why);
@@ -113,7 +114,6 @@ impl Service {
 /// One connection.
 struct Reader<'a> {
     socket: &'a OwnedFd,
-    service: &'a Service,
     to: &'a Arc<ChannelProcessor>,
     peer: &'a str,
     framer: Framer,
@@ -122,6 +122,7 @@ struct Reader<'a> {
     /// What is not cut into messages yet.
     buffer: Vec<u8>,
     room: usize,
+    patience: Patience,
 }
 
 impl Reader<'_> {
@@ -138,8 +139,9 @@ impl Reader<'_> {
                     match self.wait()? {
                         Woken::Ready => self.handing.wake(),
                         Woken::Timeout => {
+                            let why = self.patience.reason(self.buffer.len());
                             self.end(true)?;
-                            return Err(self.service.idle.reason());
+                            return Err(format!("{why}: the connection is closed"));
                         }
                         Woken::Bell | Woken::HungUp => return self.read_last(),
                     }
@@ -175,7 +177,10 @@ impl Reader<'_> {
                 self.hand_on()?;
             }
         }
-        self.buffer.drain(..used);
+        if used > 0 {
+            self.buffer.drain(..used);
+            self.patience.renew();
+        }
         Ok(())
     }
 
@@ -189,7 +194,7 @@ impl Reader<'_> {
 
     /// Wait for more; give the rest of the memory back meanwhile if that takes long.
     fn wait(&mut self) -> Result<Woken, String> {
-        let deadline = self.service.idle.deadline();
+        let deadline = self.patience.deadline(self.buffer.len());
         let bell = self.to.stop().bell();
         let wait = |until| fd::wait(self.socket.as_fd(), PollFlags::IN, &[bell], until);
         let quiet = Instant::now() + QUIET;
