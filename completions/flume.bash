@@ -4546,14 +4546,18 @@ _flume() {
             return 0
             ;;
         flume__subcmd__source__subcmd__stdin)
-            opts="-q -h --format --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
+            opts="-q -h --format --schema-type --max-line-length --long-lines --batch-size --batch-bytes --batch-timeout --durability --wal --max-wal-size --window --window-bytes --reply-timeout --takers --reply-dir --compress-stream --grace --summary --progress --quiet --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "line json raw netstring" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "line json raw netstring avro avro_event" -- "${cur}"))
+                    return 0
+                    ;;
+                --schema-type)
+                    COMPREPLY=($(compgen -W "HASH LITERAL" -- "${cur}"))
                     return 0
                     ;;
                 --max-line-length)

@@ -141,6 +141,20 @@ fn spooldir() -> io::Result<()> {
     }
     container.end(&mut file).map_err(io::Error::other)?;
     write("deserializers", "avro", &file)?;
+    for (which, name) in [(3, "avro"), (4, "avro_event")] {
+        write(
+            "cutter",
+            name,
+            &[&[which, 30, 99], &file[4..], &file[4..]].concat(),
+        )?;
+    }
+    write("cutter", "lines", b"\x00\x04\x05one\ntwo and more\n\nx")?;
+    write("cutter", "netstrings", b"\x02\x04\x405:hello,0:,12:longer words,")?;
+    write(
+        "cutter",
+        "json",
+        b"\x01\x09\x40{\"headers\":{\"k\":\"v\"},\"body\":\"x\"}\n{",
+    )?;
     let identity = Identity {
         device: 1,
         inode: 2,

@@ -30,6 +30,7 @@ mod regrouped;
 mod shell;
 mod spooldir;
 mod sql;
+mod stdin;
 mod surroundings;
 mod syslog;
 mod taildir;

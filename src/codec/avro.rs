@@ -14,7 +14,7 @@ use std::str::FromStr;
 pub const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]}"#;
 
 const MAGIC: &[u8] = b"Obj\x01";
-pub(super) const MARKER: usize = 16;
+pub(crate) const MARKER: usize = 16;
 /// Bytes in front of the first block at most.
 pub(crate) const HEAD: usize = 4 << 20;
 const CODECS: &str = "null, deflate, snappy, zstandard and bzip2";

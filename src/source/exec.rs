@@ -166,6 +166,7 @@ impl Exec {
             format: Format::Line,
             end: LineEnd::Any,
             long: self.long.clone(),
+            schema_type: Default::default(),
         };
         Reading::new(&batches, &cutting, &format!("the output of \"{program}\""), to)
     }

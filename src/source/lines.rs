@@ -1,18 +1,21 @@
-//! Bytes to events: lines, JSON lines or raw blocks, none longer than a bound. Shared by the sources that
-//! read what has no frames.
+//! Bytes to events: lines, JSON lines, raw blocks, none longer than a bound, netstrings, or Avro containers. Shared by
+//! the sources that read what has no frames.
 //!
 //! No line is copied but into its batch, and none is held whole that is over the bound: of a line of 1 GiB
 //! the buffer holds one piece.
 
+mod containers;
 mod netstring;
 #[cfg(test)]
 mod tests;
 
 use super::batches::Filling;
+use crate::codec::deserializer::SchemaType;
 use crate::codec::json;
 use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::value::Size;
+use containers::Containers;
 use std::sync::Arc;
 
 /// The longest line that can be asked for: it must go into a frame with its headers.
@@ -64,6 +67,18 @@ pub enum Format {
     Raw,
     /// A length in decimal, a colon, so many bytes and a comma, as in "5:hello,".
     Netstring,
+    /// Avro object containers, one behind the other: an event for each record, with its schema in a header.
+    Avro,
+    /// Avro object containers whose records are events, as the serializer of this name writes them.
+    #[value(name = "avro_event")]
+    AvroEvent,
+}
+
+impl Format {
+    /// Avro object containers of either kind.
+    pub fn is_avro(self) -> bool {
+        matches!(self, Format::Avro | Format::AvroEvent)
+    }
 }
 
 /// What ends a line.
@@ -85,6 +100,17 @@ pub struct Cutting {
     pub end: LineEnd,
     /// The bound of a line.
     pub long: LongLines,
+    /// Which header has the schema of an Avro container.
+    pub schema_type: SchemaType,
+}
+
+/// Where a position is in the input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes in front of it.
+    pub bytes: u64,
+    /// Where somebody can begin to read without losing anything behind it: at the same place, or before.
+    pub again: u64,
 }
 
 /// Lines that were not taken as they are.
@@ -129,7 +155,9 @@ pub struct Cutter {
     /// Bytes of the buffer that are done with, and from there those in which no end of a line is.
     used: usize,
     scanned: usize,
-    /// Bytes of the input that are done with; and up to where they are whole events.
+    containers: Containers,
+    /// Bytes of the input that are done with; and up to where they are whole events, in containers by the number of
+    /// records, since one block may be in several batches.
     consumed: u64,
     position: u64,
     line: u64,
@@ -164,6 +192,7 @@ impl Cutter {
             buffer: Vec::new(),
             used: 0,
             scanned: 0,
+            containers: Containers::new(cutting.format == Format::AvroEvent, cutting.schema_type),
             consumed: 0,
             position: 0,
             line: 1,
@@ -194,9 +223,25 @@ impl Cutter {
         &mut self.buffer
     }
 
-    /// Bytes of the input up to the end of the last whole event.
+    /// How far whole events were cut: a number that grows, which [`Cutter::place`] knows.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Where this position is in the input.
+    pub fn place(&self, position: u64) -> Place {
+        match self.format.is_avro() {
+            true => self.containers.place(position),
+            false => Place {
+                bytes: position,
+                again: position,
+            },
+        }
+    }
+
+    /// Nobody will ask for a place before this position.
+    pub fn forget(&mut self, position: u64) {
+        self.containers.forget(position);
     }
 
     /// Cut events into `into` until it is full (true) or there is no whole one any more (false).
@@ -208,6 +253,7 @@ impl Cutter {
             let step = match self.format {
                 Format::Raw => self.block(into),
                 Format::Netstring => self.netstring(into),
+                Format::Avro | Format::AvroEvent => self.container(into),
                 Format::Line | Format::Json => self.step(into),
             };
             if matches!(step, Step::Empty) {
@@ -224,6 +270,9 @@ impl Cutter {
                 self.break_off("the input ends in the middle of it");
             }
             return;
+        }
+        if self.format.is_avro() {
+            return self.end_containers();
         }
         if left > 0 || self.skipping {
             self.finish_line(left, 0, into);
@@ -247,8 +296,11 @@ impl Cutter {
     }
 
     fn break_off(&mut self, why: &str) {
-        let (line, at) = (self.line, self.consumed);
-        self.broken = Some(format!("netstring {line}, at byte {at}: {why}"));
+        let place = match self.format.is_avro() {
+            true => self.place_in_containers(),
+            false => format!("netstring {}, at byte {}", self.line, self.consumed),
+        };
+        self.broken = Some(format!("{place}: {why}"));
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use super::accepted::Accepted;
 use super::batches::{Batches, Filling};
-use super::lines::{Cutter, Cutting};
+use super::lines::{Cutter, Cutting, Place};
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, Woken};
 use crate::stage::ChannelProcessor;
@@ -30,7 +30,7 @@ pub enum Read {
 pub struct Reading {
     cutter: Cutter,
     filling: Filling,
-    /// Up to where batches were made of the input.
+    /// The cutter's position up to where batches were made.
     submitted: u64,
     accepted: Accepted,
 }
@@ -46,9 +46,9 @@ impl Reading {
         }
     }
 
-    /// Bytes of the input up to where everything was accepted.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.position()
+    /// Up to where everything of the input was accepted.
+    pub fn accepted(&self) -> Place {
+        self.cutter.place(self.accepted.position())
     }
 
     /// Everything that was handed on so far was accepted.
@@ -130,6 +130,7 @@ impl Reading {
         let (accepted, from) = (self.accepted.clone(), self.submitted);
         let position = self.cutter.position();
         self.submitted = position;
+        self.cutter.forget(accepted.position());
         to.submit(self.filling.finish(), move || accepted.add(from, position))
     }
 }
@@ -161,6 +162,7 @@ mod tests {
                 max_line_length: Size(100),
                 long_lines: LongLine::Split,
             },
+            schema_type: Default::default(),
         };
         Reading::new(&batches, &cutting, "it", to)
     }
@@ -186,9 +188,9 @@ mod tests {
         rustix::io::write(&write, b"one\ntwo\nth").unwrap();
         reading.step(read.as_fd(), false, &to).unwrap();
         reading.submit(&to).unwrap();
-        assert_eq!(reading.accepted(), 0);
+        assert_eq!(reading.accepted().bytes, 0);
         collect.settle_all(Outcome::Accepted);
-        assert_eq!(reading.accepted(), 8);
+        assert_eq!(reading.accepted().bytes, 8);
     }
 
     #[test]
@@ -204,8 +206,8 @@ mod tests {
         }
         collect.settle_newest(Outcome::Accepted);
         collect.settle_newest(Outcome::Accepted);
-        assert_eq!((reading.accepted(), reading.all_accepted()), (0, false));
+        assert_eq!((reading.accepted().bytes, reading.all_accepted()), (0, false));
         collect.settle_newest(Outcome::Accepted);
-        assert_eq!((reading.accepted(), reading.all_accepted()), (14, true));
+        assert_eq!((reading.accepted().bytes, reading.all_accepted()), (14, true));
     }
 }

@@ -1,8 +1,10 @@
-//! `stdin`: lines, JSON events or raw blocks from standard input; `flume send` has it read files, too.
+//! `stdin`: lines, JSON events, raw blocks, netstrings or Avro containers from standard input; `flume send` has it read
+//! files, too.
 
 use super::batches::Batches;
-use super::lines::{Cutting, Format, LineEnd, LongLines};
+use super::lines::{Cutting, Format, LineEnd, LongLines, Place};
 use super::reading::{Read, Reading};
+use crate::codec::deserializer::SchemaType;
 use crate::exit::{StageError, StageResult};
 use crate::fd::{self, FdKind};
 use crate::say;
@@ -17,13 +19,25 @@ use std::sync::Arc;
 ///
 /// A line ends with LF; its bytes are kept as they are, also those that are no UTF-8. A line that should be
 /// JSON and is none is kept as it is, with the reason in the header flume.json.error; blank lines between
-/// events in JSON are nothing.
+/// events in JSON are nothing. Netstrings and Avro containers end where the first broken one is: what came before is
+/// handed on.
 #[derive(clap::Args)]
 pub struct Stdin {
     /// What an event is: a line, a line of JSON such as {"headers":{"k":"v"},"body":"text"}, the bytes
-    /// of one read, or a netstring such as 5:hello,.
+    /// of one read, a netstring such as 5:hello,, a record of an Avro container (avro), or the event that such a record
+    /// is (avro_event, as the serializer of this name writes it).
     #[arg(long, id = "format", default_value = "line", value_name = "FORMAT")]
     format: Format,
+    /// Which header has the schema of a record of an Avro container: flume.avro.schema.hash, its fingerprint (HASH), or
+    /// flume.avro.schema.literal, all of it (LITERAL).
+    #[arg(
+        long,
+        id = "schemaType",
+        default_value = "HASH",
+        value_name = "WHICH",
+        ignore_case = true
+    )]
+    schema_type: SchemaType,
     #[command(flatten)]
     long: LongLines,
     #[command(flatten)]
@@ -53,6 +67,7 @@ impl Stdin {
     pub fn reading(format: Format, long: LongLines, batches: Batches, files: Option<Vec<PathBuf>>) -> Self {
         Stdin {
             format,
+            schema_type: SchemaType::default(),
             long,
             batches,
             end: LineEnd::default(),
@@ -72,6 +87,7 @@ impl Stdin {
             format: self.format,
             end: self.end,
             long: self.long.clone(),
+            schema_type: self.schema_type,
         };
         Reading::new(&self.batches, &cutting, input, to)
     }
@@ -154,6 +170,15 @@ fn check_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> StageResult 
 }
 
 impl PollableSource for Stdin {
+    fn check(&self) -> Result<(), String> {
+        match self.schema_type {
+            SchemaType::Literal if self.format != Format::Avro => {
+                Err("schemaType is for --format avro: nothing else has a schema".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
         match &self.files {
             Some(files) => {
@@ -196,10 +221,10 @@ impl PollableSource for Stdin {
         let Some(input) = &self.input else {
             return Ok(());
         };
-        let accepted = input.reading.accepted();
+        let Place { bytes, again } = input.reading.accepted();
         if let Some(start) = input.start {
             // Best effort, for who shares the descriptor.
-            let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(start + accepted));
+            let _ = rustix::fs::seek(&input.fd, rustix::fs::SeekFrom::Start(start + again));
         }
         let more = self.files.as_ref().map_or(0, VecDeque::len);
         if input.kind != FdKind::File || input.ended && more == 0 {
@@ -211,7 +236,7 @@ impl PollableSource for Stdin {
             more => format!(", and {more} files after it were not read"),
         };
         Err(StageError::Temporary(format!(
-            "stopped before the end of {}: its first {accepted} bytes were accepted{and_more}",
+            "stopped before the end of {}: its first {bytes} bytes were accepted{and_more}",
             input.name
         )))
     }

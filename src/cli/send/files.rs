@@ -160,6 +160,7 @@ impl Files {
                 format,
                 end: self.end,
                 long: self.long.clone(),
+                schema_type: Default::default(),
             };
             let name = path.display().to_string();
             self.open = Some(Open {

@@ -5,8 +5,11 @@
 
 pub mod avro;
 pub mod blob;
+pub(crate) mod container;
 pub mod line;
 mod schema;
+
+pub use container::SchemaType;
 
 use super::Options;
 use crate::charset::{Charset, DecodeErrorPolicy, Malformed};

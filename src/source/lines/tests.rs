@@ -1,5 +1,7 @@
 //! Whatever the chunks that the bytes come in.
 
+mod containers;
+
 use super::*;
 use crate::event::{Batch, Event};
 use crate::metrics::Kind;
@@ -15,6 +17,7 @@ fn cutting(format: Format, end: LineEnd, most: u64, long_lines: LongLine) -> Cut
             max_line_length: Size(most),
             long_lines,
         },
+        schema_type: Default::default(),
     }
 }
 
