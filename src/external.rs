@@ -278,8 +278,7 @@ impl PollableSource for OutputHalf {
         let name = format!("the output of {}", self.program.path.display());
         let options = InletOptions::new(Identity::of_stage("run"), &name);
         let inlet = StreamInlet::open(pipe.into(), options, to.stop())?;
-        let failed = |error| StageError::Failed(format!("no thread can be started: {error}"));
-        self.intake = Some(Intake::start(inlet, &name).map_err(failed)?);
+        self.intake = Some(Intake::new(inlet, &name));
         Ok(())
     }
 

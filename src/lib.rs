@@ -43,6 +43,7 @@ pub mod rpc;
 pub mod syslog;
 pub mod fd;
 pub mod slab;
+pub mod threads;
 pub mod tls;
 pub mod stop;
 pub mod say;

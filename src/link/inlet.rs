@@ -132,6 +132,11 @@ impl StreamInlet {
         self.hello.as_ref()
     }
 
+    /// The descriptor that is read.
+    pub fn input(&self) -> &OwnedFd {
+        &self.frames.inner().fd
+    }
+
     /// Bytes of whole frames that have come, and bytes of the next that are here.
     pub fn progress(&self) -> (u64, usize) {
         (self.frames.at(), self.frames.begun())

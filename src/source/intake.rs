@@ -8,7 +8,8 @@ use crate::metrics::Count;
 use crate::say;
 use crate::source::idle::Patience;
 use crate::stage::ChannelProcessor;
-use std::io;
+use crate::threads;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,22 +40,28 @@ pub struct Intake {
 
 impl Intake {
     /// Take in what comes by this inlet; `peer` names the writer.
-    pub fn start(inlet: StreamInlet, peer: &str) -> io::Result<Intake> {
-        let account = Arc::new(Account::default());
-        let (settler, told) = (inlet.settler(), account.clone());
-        let teller = std::thread::Builder::new()
-            .name("flume-teller".into())
-            .stack_size(128 << 10)
-            .spawn(move || told.tell_all(&*settler))?;
-        Ok(Intake {
+    pub fn new(inlet: StreamInlet, peer: &str) -> Intake {
+        Intake {
             inlet,
-            account,
-            teller: Some(teller),
+            account: Arc::default(),
+            teller: None,
             peer: peer.to_string(),
             sessions: None,
             patience: None,
             read: 0,
-        })
+        }
+    }
+
+    /// From the first batch on there is somebody to be told of it.
+    fn begin_to_tell(&mut self) -> Result<(), StageError> {
+        if self.teller.is_some() {
+            return Ok(());
+        }
+        let (settler, told) = (self.inlet.settler(), self.account.clone());
+        let started = threads::start("flume-teller", 128 << 10, move || told.tell_all(&*settler));
+        let failed = |error| StageError::Temporary(format!("{}: {error}", self.peer));
+        self.teller = Some(started.map_err(failed)?);
+        Ok(())
     }
 
     /// With no more patience than this with a writer that says nothing.
@@ -67,6 +74,11 @@ impl Intake {
     pub fn remembering(mut self, sessions: &Sessions) -> Intake {
         self.sessions = Some(sessions.clone());
         self
+    }
+
+    /// What is read.
+    pub fn input(&self) -> &OwnedFd {
+        self.inlet.input()
     }
 
     /// The stream that a batch belongs to, and its number there, if it can come again over another connection.
@@ -96,6 +108,7 @@ impl Intake {
         };
         match next {
             Next::Delivery(delivery) => {
+                self.begin_to_tell()?;
                 self.account.change(|owed| owed.batches += 1);
                 let identified = self.identity(&delivery);
                 take(delivery, identified, &self.account, to, &self.peer)?;
@@ -147,6 +160,10 @@ impl Intake {
     /// Wait until everything that came is settled and the writer knows it: false if it does not read.
     pub fn finish(&self, to: &Arc<ChannelProcessor>) -> bool {
         hand_on_all(to);
+        if self.teller.is_none() {
+            self.inlet.settler()();
+            return true;
+        }
         self.account.wait(to, None, |owed| owed.batches == 0);
         self.account.change(|owed| owed.over = true);
         self.account

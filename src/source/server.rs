@@ -7,10 +7,12 @@ use crate::link::address::{Listener, watch_peer};
 use crate::metrics::Count;
 use crate::say;
 use crate::stage::ChannelProcessor;
+use crate::threads;
 use crate::value::Seconds;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,6 +23,11 @@ use std::time::{Duration, Instant};
 /// How long to wait after a connection could not be accepted: the table of descriptors may be full.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often that is told.
+const BETWEEN_WORDS: Duration = Duration::from_secs(10);
+
+/// Descriptors of a connection at most: with TLS and compression there are pairs of sockets behind it.
+const DESCRIPTORS: u64 = 6;
 /// Descriptors that a process has beside its connections.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -184,6 +191,7 @@ impl Server {
             open: open.clone(),
             to: to.clone(),
             serve: Arc::new(serve),
+            told: Cell::new(None),
         };
         let thread = std::thread::Builder::new()
             .name("flume-accept".into())
@@ -216,14 +224,15 @@ impl Server {
 /// Have the system let this process hold so many connections open, as far as it allows it.
 pub(super) fn make_room(connections: u32, name: &str) {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = u64::from(connections) + OTHER_DESCRIPTORS;
+    let needed = u64::from(connections) + OTHER_DESCRIPTORS;
+    let wanted = u64::from(connections) * DESCRIPTORS + OTHER_DESCRIPTORS;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;
     }
     limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
     let raised = setrlimit(Resource::Nofile, limit);
-    if raised.is_err() || limit.current < Some(wanted) {
+    if raised.is_err() || limit.current < Some(needed) {
         say::warn(
             name,
             format!(
@@ -240,6 +249,8 @@ struct Door {
     open: Arc<Open>,
     to: Arc<ChannelProcessor>,
     serve: Arc<Serve>,
+    /// When it was last told that the system has no more of something.
+    told: Cell<Option<Instant>>,
 }
 
 impl Door {
@@ -258,8 +269,7 @@ impl Door {
                 Ok((socket, peer)) => self.begin(Connection { socket, peer }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    self.warn(format!("a connection cannot be accepted: {error}"));
-                    stop.sleep(ACCEPT_PAUSE);
+                    self.pause(format!("a connection cannot be accepted: {error}"));
                 }
             }
         }
@@ -298,20 +308,28 @@ impl Door {
         watch_peer(&connection.socket, self.connections.keep_alive.0);
         let counted = Counted::new(&self.open, &self.to);
         let (to, serve) = (self.to.clone(), self.serve.clone());
-        let spawned = std::thread::Builder::new()
-            .name("flume-client".into())
-            .stack_size(256 << 10)
-            .spawn(move || {
-                serve(connection, &to);
-                drop(counted);
-            });
+        let spawned = threads::start("flume-client", 256 << 10, move || {
+            serve(connection, &to);
+            drop(counted);
+        });
         if let Err(error) = spawned {
-            self.warn(format!("no thread for a connection can be started: {error}"));
+            self.pause(format!(
+                "a connection is closed, for there is no thread for it: {error}"
+            ));
         }
     }
 
     fn warn(&self, what: String) {
         say::warn(self.to.counters().name(), what);
+    }
+
+    /// The system has no more of something: tell it now and then, and wait a moment.
+    fn pause(&self, why: String) {
+        if self.told.get().is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+            self.told.set(Some(Instant::now()));
+            self.warn(why);
+        }
+        self.to.stop().sleep(ACCEPT_PAUSE);
     }
 }
 

@@ -157,8 +157,7 @@ impl Host {
         };
         match secured {
             Ok((socket, fate)) => {
-                self.take(&socket, &peer, to);
-                drop(socket);
+                self.take(socket, &peer, to);
                 fate.as_ref().inspect(|fate| fate.wait_flushed(LAST_BYTES));
                 if let Some(why @ (tls::TlsError::Refused(_) | tls::TlsError::Failed(_))) =
                     fate.and_then(|fate| fate.why())
@@ -199,21 +198,19 @@ impl Host {
         }))
     }
 
-    fn open(&self, socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) -> Result<Intake, StageError> {
-        let failed = |error: std::io::Error| StageError::Failed(format!("{peer}: {error}"));
+    fn open(&self, socket: OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) -> Result<Intake, StageError> {
         let options = InletOptions {
             only_self: true,
             gate: Some(self.gate()),
             ..InletOptions::new(Identity::of_stage(to.counters().name()), peer)
         };
-        let inlet = StreamInlet::open(socket.try_clone().map_err(failed)?, options, to.stop())?;
-        let intake = Intake::start(inlet, peer).map_err(failed)?;
-        Ok(intake
+        let inlet = StreamInlet::open(socket, options, to.stop())?;
+        Ok(Intake::new(inlet, peer)
             .remembering(&self.sessions)
             .with_patience(self.idle.patience_with_program()))
     }
 
-    fn take(&self, socket: &OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) {
+    fn take(&self, socket: OwnedFd, peer: &str, to: &Arc<ChannelProcessor>) {
         let name = to.counters().name();
         let broke =
             |error: &dyn std::fmt::Display| say::warn(name, format!("{error}; the connection is closed"));
@@ -234,10 +231,10 @@ impl Host {
         }
         // A client that said all it had still waits for the acceptances.
         if intake.finish(to) {
-            hang_up(socket);
+            hang_up(intake.input());
         }
         // Wakes a teller whose client does not read.
-        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(intake.input(), rustix::net::Shutdown::Both);
         intake.join();
     }
 }

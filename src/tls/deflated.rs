@@ -4,13 +4,13 @@
 //! pair of sockets, the other end of which TLS is spoken on.
 
 use crate::rpc::avro::{Deflate, Inflated};
+use crate::threads;
 use crate::wire::Input;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::thread::Builder;
 
 /// How well records of TLS are compressed: they do not get smaller.
 const LEVEL: u32 = 1;
@@ -36,14 +36,8 @@ pub fn inside(socket: OwnedFd) -> io::Result<OwnedFd> {
     let (inner, end) = UnixStream::pair()?;
     let (coming, to_inside) = (Waiting(socket.try_clone()?.into()), inner.try_clone()?);
     let going = File::from(socket);
-    Builder::new()
-        .name("flume-inflate".into())
-        .stack_size(STACK)
-        .spawn(move || inflate(coming, to_inside))?;
-    Builder::new()
-        .name("flume-deflate".into())
-        .stack_size(STACK)
-        .spawn(move || deflate(inner, going))?;
+    threads::start("flume-inflate", STACK, move || inflate(coming, to_inside))?;
+    threads::start("flume-deflate", STACK, move || deflate(inner, going))?;
     Ok(end.into())
 }
 

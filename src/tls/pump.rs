@@ -5,6 +5,7 @@
 
 use super::TlsError;
 use crate::fd;
+use crate::threads;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType};
 use rustls::Connection;
@@ -134,17 +135,14 @@ pub(super) fn start(mut connection: Connection, socket: OwnedFd) -> io::Result<T
         told_peer: false,
         fate: fate.clone(),
     };
-    std::thread::Builder::new()
-        .name("flume-tls".into())
-        .stack_size(256 << 10)
-        .spawn(move || {
-            // The plain socket closes when the pump is dropped, behind the word.
-            if let Err(why) = pump.run() {
-                pump.fate.set(why);
-                pump.deliver_rest();
-            }
-            pump.fate.flushed();
-        })?;
+    threads::start("flume-tls", 256 << 10, move || {
+        // The plain socket closes when the pump is dropped, behind the word.
+        if let Err(why) = pump.run() {
+            pump.fate.set(why);
+            pump.deliver_rest();
+        }
+        pump.fate.flushed();
+    })?;
     Ok(Tunnel { fd: near, fate })
 }
 

@@ -100,6 +100,11 @@ impl<R: Input> FrameReader<R> {
     }
 
     /// What is read from.
+    pub fn inner(&self) -> &R {
+        &self.inner
+    }
+
+    /// What is read from.
     pub fn inner_mut(&mut self) -> &mut R {
         &mut self.inner
     }

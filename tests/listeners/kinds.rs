@@ -120,7 +120,19 @@ pub struct Listener {
 
 impl Listener {
     pub fn start(kind: Kind, words: &str) -> Listener {
-        let pipe = Pipe::new(&kind.words(words)).patience(Duration::from_secs(120));
+        Listener::of(kind, Pipe::new(&kind.words(words)))
+    }
+
+    /// The same in a shell that has said this before.
+    pub fn start_behind(kind: Kind, said: &str, words: &str) -> Listener {
+        Listener::of(
+            kind,
+            Pipe::foreign(&format!("{said}; exec flume {}", kind.words(words))),
+        )
+    }
+
+    fn of(kind: Kind, pipe: Pipe) -> Listener {
+        let pipe = pipe.patience(Duration::from_secs(120));
         let pipe = match kind {
             Kind::Monitor => pipe.file("a1.conf", AGENT),
             _ => pipe.then("sink null --summary json"),
@@ -205,7 +217,13 @@ impl Listener {
     /// A client that comes now is served.
     #[track_caller]
     pub fn serves(&self) {
-        assert_eq!(self.client().send(1), 1, "{:?} serves nobody any more", self.kind);
+        let mut client = self.client();
+        assert_eq!(client.send(1), 1, "{:?} serves nobody any more", self.kind);
+        if let Client::Lines(Kind::Syslog, socket) = &mut client {
+            // It is told nothing, but its connection ends when all of it was read.
+            socket.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+        }
     }
 
     /// Stop it, and see that it ends well.

@@ -12,6 +12,7 @@ use crate::link::address::Listener;
 use crate::say;
 use crate::source::server::{hang_up, send_by};
 use crate::stop::Stop;
+use crate::threads;
 use rustix::event::PollFlags;
 use std::collections::BTreeMap;
 use std::io;
@@ -166,6 +167,8 @@ impl Server {
         let listener = address
             .listen()
             .map_err(|error| StageError::Failed(format!("counters cannot be shown at {address}: {error}")))?;
+        // A client that has gone again between poll and accept must not hold the thread up.
+        let _ = rustix::io::ioctl_fionbio(&listener, true);
         let shared = Shared {
             config,
             board,
@@ -211,8 +214,7 @@ impl Server {
                 hang_up(&socket);
             }
         };
-        let thread = std::thread::Builder::new().name("flume-watcher".into());
-        if thread.stack_size(256 << 10).spawn(answering).is_err() {
+        if threads::start("flume-watcher", 256 << 10, answering).is_err() {
             say::debug("agent", "no thread can be started for somebody who watches");
         }
     }

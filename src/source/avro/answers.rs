@@ -7,6 +7,7 @@ use crate::ack::Outcome;
 use crate::fd::{self, Woken};
 use crate::rpc::avro::{Answer, HandshakeResponse, put_stored};
 use crate::stage::ChannelProcessor;
+use crate::threads;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown};
@@ -203,10 +204,7 @@ impl Answers {
 
     fn begin_late(self: &Arc<Self>, state: &mut State) {
         let this = self.clone();
-        let spawned = std::thread::Builder::new()
-            .name("flume-late".into())
-            .stack_size(64 << 10)
-            .spawn(move || this.write_late());
+        let spawned = threads::start("flume-late", 64 << 10, move || this.write_late());
         if spawned.is_err() {
             self.give_up(state);
         }
