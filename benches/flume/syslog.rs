@@ -6,7 +6,7 @@ use crate::table::{self, Row};
 use anyhow::{Context, ensure};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Bytes of a message with its line feed.
@@ -14,6 +14,8 @@ pub const MESSAGE: usize = 256;
 const MIB: f64 = (1 << 20) as f64;
 /// Events that the channel in memory holds: it is full as long as the sender is faster than the disk.
 const HELD: u32 = 20_000;
+/// How long a file does not grow when nothing comes any more.
+const STILL: Duration = Duration::from_secs(2);
 /// How long a file may take to become whole.
 const PATIENCE: Duration = Duration::from_secs(120);
 const RECEIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/syslog/receive");
@@ -75,10 +77,16 @@ pub fn measure(bench: &Run) -> anyhow::Result<()> {
         ),
         &rows,
     )?;
-    table::print(
-        "Datagrams of 256 bytes over UDP to a null sink",
-        &[datagrams(bench)?],
-    )
+    let takers = [
+        ("source syslog --udp, channel memory, file_roll", Taker::Ours),
+        ("rsyslogd", Taker::Daemon("rsyslog")),
+        ("syslog-ng", Taker::Daemon("syslog-ng")),
+    ];
+    let rows = takers.map(|(what, taker)| {
+        let row = datagrams(bench, what, taker);
+        row.unwrap_or_else(|error| Row::new(what, "-").missing(&format!("{error:#}")))
+    });
+    table::print("Datagrams of 256 bytes over UDP to a file", &rows)
 }
 
 /// What one of them came to.
@@ -184,35 +192,73 @@ fn written(at: &Path) -> u64 {
     files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
 }
 
+/// Who takes datagrams.
+#[derive(Clone, Copy)]
+enum Taker {
+    Ours,
+    /// rsyslog or syslog-ng.
+    Daemon(&'static str),
+}
+
+impl Taker {
+    fn start(self, bench: &Run, at: &Path) -> anyhow::Result<Server> {
+        let at = at.display();
+        match self {
+            // It listens with TCP, too, so that it is known when it does.
+            Taker::Ours => Server::start(bench, |port| {
+                format!(
+                    "source syslog --port {port} --tcp --udp --keep-fields all | channel memory | \
+                     sink file_roll --roll-interval 0 --directory {at}/out"
+                )
+            }),
+            Taker::Daemon(name) => {
+                let port = free_port()?;
+                let program = Program::new(Path::new(RECEIVE), [name, &at.to_string(), &port.to_string()]);
+                Server::of_program(port, &program).with_context(|| format!("{name} does not start"))
+            }
+        }
+    }
+
+    fn files(self, at: &Path) -> PathBuf {
+        match self {
+            Taker::Ours => at.join("out"),
+            Taker::Daemon(_) => at.to_path_buf(),
+        }
+    }
+}
+
 /// The highest of some rates at which none is lost.
-fn datagrams(bench: &Run) -> anyhow::Result<Row> {
+fn datagrams(bench: &Run, what: &str, taker: Taker) -> anyhow::Result<Row> {
     let seconds = bench.size(5, 2);
     let (mut best, mut cpu) = (0, 0.0);
-    for rate in [50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000] {
-        let (sent, received, micros) = at_rate(bench, rate, seconds)?;
+    for rate in [
+        25_000, 50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000,
+    ] {
+        let (sent, received, micros) = at_rate(bench, taker, rate, seconds)?;
         let reached = sent / seconds;
-        if received < sent || reached < rate * 9 / 10 {
-            let why = format!(
-                "at {rate}/s: {reached}/s were sent, {:.2} % came",
-                received as f64 / sent as f64 * 100.0
-            );
-            table::say(&format!("\nsyslog over UDP ends {why}"))?;
+        if received < sent {
+            let came = received as f64 / sent as f64 * 100.0;
+            table::say(&format!("\n{what}: of {reached} datagrams/s {came:.2} % came"))?;
             break;
         }
         (best, cpu) = (reached, micros);
+        if reached < rate * 9 / 10 {
+            table::say(&format!(
+                "\n{what}: the sender cannot do {rate} datagrams/s, only {reached}"
+            ))?;
+            break;
+        }
     }
     Ok(Row::new(
-        "source syslog --udp, null sink",
+        what,
         format!("{best} datagrams/s without loss, {cpu:.2} us of CPU each"),
     ))
 }
 
-/// Datagrams that were sent and that came, and microseconds of CPU for each.
-fn at_rate(bench: &Run, rate: u64, seconds: u64) -> anyhow::Result<(u64, u64, f64)> {
-    // It listens with TCP, too, so that it is known when it does.
-    let server = Server::start(bench, |port| {
-        format!("source syslog --port {port} --tcp --udp | sink null")
-    })?;
+/// Datagrams that were sent and that are in a file, and microseconds of CPU for each.
+fn at_rate(bench: &Run, taker: Taker, rate: u64, seconds: u64) -> anyhow::Result<(u64, u64, f64)> {
+    let directory = bench.directory()?;
+    let server = taker.start(bench, directory.path())?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(("127.0.0.1", server.port))?;
     let datagram = message(1);
@@ -231,10 +277,19 @@ fn at_rate(bench: &Run, rate: u64, seconds: u64) -> anyhow::Result<(u64, u64, f6
             std::thread::sleep(Duration::from_micros(50));
         }
     }
-    std::thread::sleep(Duration::from_millis(300));
-    let cpu = cpu_seconds(server.pid())? - cpu;
     let lost = dropped(server.port)?;
-    Ok((sent, sent - lost.min(sent), cpu / sent as f64 * 1e6))
+    let files = taker.files(directory.path());
+    // What the system has not dropped comes, unless the receiver drops it.
+    let (mut last, mut grown) = (0, Instant::now());
+    while last < (sent - lost.min(sent)) * MESSAGE as u64 && grown.elapsed() < STILL {
+        let now = written(&files);
+        if now > last {
+            (last, grown) = (now, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let cpu = cpu_seconds(server.pid())? - cpu;
+    Ok((sent, last / MESSAGE as u64, cpu * 1e6 / sent as f64))
 }
 
 /// Datagrams that the system has dropped at this port.
