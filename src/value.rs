@@ -57,6 +57,9 @@ fn split_unit(word: &str) -> (&str, &str) {
 fn duration(word: &str, bare: &str) -> Result<Duration, String> {
     let word = word.trim();
     let (number, unit) = split_unit(word);
+    if number.is_empty() {
+        return Err(format!("\"{word}\" is no time, such as 30s, 500ms or 5m"));
+    }
     let unit = if unit.is_empty() { bare } else { unit };
     let scale = match unit {
         "us" => 1e-6,

@@ -53,6 +53,25 @@ fn flags(words: &[&str]) -> Sample {
 }
 
 #[test]
+fn error_of_a_component_calls_a_setting_as_who_made_it_did() {
+    const SPEC: Spec<Sample> = Spec::new::<Sample>("sample", |_| {
+        let why = "the property batchSize is missing, the property command is, and the property none of ours";
+        Err(setting_error(format!("sample: {why}")))
+    });
+    let said = |error: clap::Error| error.to_string();
+    assert_eq!(
+        said(SPEC.from_flags(&["x".into()]).unwrap_err()).trim_end(),
+        "error: sample: --batch-size is missing, COMMAND is, and the property none of ours"
+    );
+    let given = BTreeMap::from([("command".to_string(), "x".to_string())]);
+    let said = said(SPEC.from_properties(&given).unwrap_err());
+    assert!(
+        said.contains("the property batchSize is missing, the property command is"),
+        "{said}"
+    );
+}
+
+#[test]
 fn flags_properties_and_the_positional_say_the_same() {
     let one = flags(&["tail -F x", "--ack-every=false", "--serializer", "s1.name=day"]);
     let two = flags(&[

@@ -14,9 +14,10 @@ mod tests;
 
 use super::idle::Idle;
 use super::ipfilter::IpRules;
-use super::server::{Binding, Connection, Connections, Server, announce};
+use super::server::{Binding, Connection, Connections, Server, announce, told_by_ssl};
 use crate::component::words;
 use crate::exit::{StageError, StageResult};
+use crate::link::Address;
 use crate::rpc::avro::Clients;
 use crate::stage::{ChannelProcessor, EventDrivenSource};
 use crate::tls::ServerSsl;
@@ -76,6 +77,10 @@ impl Clone for Running {
 }
 
 impl Avro {
+    fn address(&self) -> Result<Address, StageError> {
+        told_by_ssl(self.binding.address(4141)?)
+    }
+
     fn rules(&self) -> Result<Option<IpRules>, String> {
         match self.ip_filter {
             true => IpRules::parse(self.ip_filter_rules.as_deref().unwrap_or_default()).map(Some),
@@ -86,13 +91,12 @@ impl Avro {
 
 impl EventDrivenSource for Avro {
     fn check(&self) -> Result<(), String> {
-        let address = self.binding.address(4141);
-        address.map_err(|error| format!("avro: {error}"))?;
+        self.address().map_err(|error| format!("avro: {error}"))?;
         self.rules().map(drop).map_err(|error| format!("avro: {error}"))
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
-        let address = self.binding.address(4141)?;
+        let address = self.address()?;
         let service = Service {
             max_in_flight: self.max_in_flight,
             is_deflated: self.compression_type.eq_ignore_ascii_case("deflate"),

@@ -13,7 +13,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use super::server::{Binding, announce};
+use super::server::{Binding, announce, told_by_ssl};
 use crate::codec::Options;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
@@ -104,12 +104,7 @@ impl Http {
     }
 
     fn address(&self) -> Result<Address, StageError> {
-        match self.binding.address_or("0.0.0.0", 5140)? {
-            address if address.is_tls() => Err(StageError::Usage(format!(
-                "TLS is turned on by --ssl and not by the address {address}"
-            ))),
-            address => Ok(address),
-        }
+        told_by_ssl(self.binding.address_or("0.0.0.0", 5140)?)
     }
 
     fn make_handler(&self) -> Result<Arc<dyn Handler>, String> {

@@ -69,13 +69,28 @@ impl Binding {
         }
         match (bind, self.port) {
             (Some(host), Some(port)) => Ok(Address::Tcp(host.to_string(), port)),
-            (None, _) => Err(StageError::Usage(
-                "the property bind is missing: the address to listen on".into(),
-            )),
-            (_, None) => Err(StageError::Usage(format!(
-                "the property port is missing: the port to listen on, such as {port}, or 0 for any"
-            ))),
+            (bind, given) => {
+                let port = format!("the port to listen on, such as {port}, or 0 for any");
+                let missing = match (bind, given) {
+                    (Some(_), _) => format!("the property port is missing: {port}"),
+                    (None, Some(_)) => "the property bind is missing: the address to listen on".into(),
+                    (None, None) => format!(
+                        "the property bind is missing: the address to listen on; and the property port is: {port}"
+                    ),
+                };
+                Err(StageError::Usage(missing))
+            }
         }
+    }
+}
+
+/// The address of a source that has a setting for TLS.
+pub fn told_by_ssl(address: Address) -> Result<Address, StageError> {
+    match address.is_tls() {
+        true => Err(StageError::Usage(format!(
+            "TLS is turned on by --ssl and not by the address {address}: say tcp: there"
+        ))),
+        false => Ok(address),
     }
 }
 

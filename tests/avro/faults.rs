@@ -55,7 +55,7 @@ fn who_speaks_otherwise_is_named() {
         "",
         &[0xff; 1000],
         None,
-        "a number of buffers of 4294967295 at byte 4 is over the limit",
+        "what comes is no Avro RPC: a number of buffers of 4294967295 at byte 4 is over the limit",
     );
 }
 

@@ -8,7 +8,9 @@ use crate::event::Batch;
 use crate::fd::{self, Woken};
 use crate::metrics::Count;
 use crate::rpc::avro::protocol::Shape;
-use crate::rpc::avro::{Answer, Got, HandshakeResponse, Match, Message, Pack, PackReader, Request, Status};
+use crate::rpc::avro::{
+    Answer, Got, HandshakeResponse, Match, Message, Pack, PackError, PackReader, Request, Status,
+};
 use crate::rpc::stranger;
 use crate::say;
 use crate::source::idle::Patience;
@@ -75,7 +77,7 @@ impl<'a> Client<'a> {
                 expect_avro(I::first(reader), self.is_deflated)?;
                 is_known = true;
             }
-            match got.map_err(|error| error.to_string())? {
+            match got.map_err(|error| self.broken(&error))? {
                 Got::Pack(pack) => {
                     self.take(pack)?;
                     self.patience.renew();
@@ -95,6 +97,14 @@ impl<'a> Client<'a> {
                 self.hand_on_all();
                 return Ok(Ended::ByStop);
             }
+        }
+    }
+
+    /// Nonsense from the start is told as what it is.
+    fn broken(&self, error: &PackError) -> String {
+        match (error, self.shape) {
+            (PackError::Limit { .. }, None) => format!("what comes is no Avro RPC: {error}"),
+            _ => error.to_string(),
         }
     }
 

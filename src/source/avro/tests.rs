@@ -368,6 +368,28 @@ fn what_is_no_avro_ends_its_own_connection_only() {
 }
 
 #[test]
+fn address_that_says_tls_would_be_plain_and_is_refused() {
+    let words = ["--listen".to_string(), "tls:127.0.0.1:0".to_string()];
+    let why = SPEC.from_flags(&words).unwrap().check().unwrap_err();
+    assert!(why.contains("TLS is turned on by --ssl"), "{why}");
+}
+
+#[test]
+fn client_that_waits_for_its_answer_is_not_idle() {
+    let bench = start(&["--idle-timeout", "200ms"], Collect::holding());
+    let mut caller = bench.caller();
+    caller.send(&batch(&["one"]));
+    bench.collect.wait_for(1);
+    std::thread::sleep(Duration::from_millis(500));
+    let since = Instant::now();
+    bench.collect.settle_all(Outcome::Accepted);
+    assert_eq!(caller.answer(), Some((1, Some(OK))));
+    // Then it is, for as long.
+    assert_eq!(caller.answer(), None);
+    assert!(since.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
 fn who_speaks_otherwise_is_named() {
     let said = |is_deflated, first: &[u8]| expect_avro(first, is_deflated).err().unwrap_or_default();
     assert!(said(false, b"POST /").contains("what comes is HTTP and not Avro RPC"));
