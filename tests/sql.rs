@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/postgres/postgres");
+
+/// How long a server may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that ends with this.
 struct Postgres {
     process: Child,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Postgres {
@@ -42,16 +45,36 @@ impl Postgres {
         Some(Postgres {
             port: port.parse().unwrap(),
             process,
-            _directory: directory,
+            directory,
         })
     }
 
-    fn ask(&self, sql: &str) {
+    fn ask(&self, sql: &str) -> String {
         let script = format!(
-            "PGPASSWORD=secret psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p {} -U flume flume -c \"{sql}\"",
+            "PGPASSWORD=secret psql -qAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p {} -U flume flume -c \"{sql}\"",
             self.port
         );
-        output_of(&script, Path::new("/"), &[]);
+        output_of(&script, Path::new("/"), &[])
+    }
+
+    /// Wait until this query, which the server is asked again and again, has this answer.
+    fn wait_until(&self, sql: &str, answer: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.ask(sql).trim() != answer {
+            assert!(Instant::now() < until, "{sql} is never {answer}");
+        }
+    }
+
+    /// What a source with this role, host and words behind the URL says, and its exit status.
+    fn status(&self, who: &str, words: &str) -> (i32, String) {
+        let url = format!("postgres://{who}:{}/flume{words}", self.port);
+        let ended = Pipe::new(&format!(
+            "source sql --url '{url}' --password env:PASSWORD --table log --column id"
+        ))
+        .then("sink null")
+        .env("PASSWORD", "secret")
+        .run();
+        (ended.status(0), ended.stderr(0).to_string())
     }
 
     /// The words of a source for it.
@@ -137,6 +160,112 @@ fn trouble_with_postgresql_is_told() {
         "{}",
         ended.stderr(0)
     );
+}
+
+#[test]
+fn tls_with_postgresql_is_as_the_words_of_libpq_say() {
+    let Some(server) = Postgres::start() else { return };
+    server.ask("CREATE TABLE log (id bigserial PRIMARY KEY); GRANT SELECT ON log TO PUBLIC");
+    let at = server.directory.path().display();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
+    std::fs::write(server.directory.path().join("other.pem"), own.cert.pem()).unwrap();
+    let ca = format!("sslrootcert={at}/ca.pem");
+    let client = format!("sslcert={at}/client.pem&sslkey={at}/client.key");
+    for (who, words, status, says) in [
+        ("encrypted@127.0.0.1", "", 0, ""),
+        ("encrypted@127.0.0.1", "?sslmode=require", 0, ""),
+        ("flume@127.0.0.1", "?sslmode=disable", 0, ""),
+        (
+            "encrypted@127.0.0.1",
+            "?sslmode=disable",
+            1,
+            "pg_hba.conf rejects",
+        ),
+        ("encrypted@localhost", &format!("?{ca}"), 0, ""),
+        ("encrypted@127.0.0.1", &format!("?{ca}&sslmode=verify-ca"), 0, ""),
+        (
+            "encrypted@127.0.0.1",
+            &format!("?{ca}"),
+            1,
+            "does not bear the name 127.0.0.1",
+        ),
+        (
+            "encrypted@localhost",
+            &format!("?sslrootcert={at}/other.pem"),
+            1,
+            "sslrootcert=FILE",
+        ),
+        (
+            "encrypted@127.0.0.1",
+            &format!("?sslrootcert={at}/none.pem"),
+            2,
+            "sslrootcert: ",
+        ),
+        ("certified@localhost", &format!("?{ca}&{client}"), 0, ""),
+        (
+            "certified@localhost",
+            &format!("?{ca}"),
+            1,
+            "valid client certificate",
+        ),
+    ] {
+        let (found, said) = server.status(who, words);
+        assert_eq!(found, status, "{who} {words}: {said}");
+        assert!(
+            said.contains(says) && !said.contains("secret"),
+            "{who} {words}: {said}"
+        );
+    }
+    server.ask("ALTER SYSTEM SET ssl = off");
+    server.ask("SELECT pg_reload_conf()");
+    server.wait_until("SHOW ssl", "off");
+    for (words, status, says) in [
+        ("", 0, ""),
+        ("?sslmode=require", 1, "server does not support TLS"),
+        (&format!("?{ca}"), 1, "server does not support TLS"),
+    ] {
+        let (found, said) = server.status("flume@localhost", words);
+        assert_eq!(found, status, "{words}: {said}");
+        assert!(said.contains(says), "{words}: {said}");
+    }
+}
+
+#[test]
+fn first_signal_ends_a_query_that_runs() {
+    let Some(server) = Postgres::start() else { return };
+    server.ask("CREATE TABLE log (id bigserial PRIMARY KEY); INSERT INTO log VALUES (1), (2)");
+    let active =
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'flume'";
+    for signal in [Signal::TERM, Signal::INT] {
+        for words in ["", "?sslmode=disable"] {
+            let url = format!("postgres://flume@127.0.0.1:{}/flume{words}", server.port);
+            let source = format!(
+                "source sql --url {url} --password env:PASSWORD --column id --query 'SELECT id, pg_sleep(600) FROM log'"
+            );
+            let running = Pipe::new(&source)
+                .then("sink null")
+                .env("PASSWORD", "secret")
+                .start();
+            server.wait_until(active, "1");
+            running.kill(0, signal);
+            running.wait().expect_status([0, 0]);
+            server.wait_until(active, "0");
+        }
+    }
+    let endless =
+        "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n WHERE id < 0";
+    let directory = tempfile::tempdir().unwrap();
+    // An empty file is an empty database.
+    std::fs::write(directory.path().join("a.db"), "").unwrap();
+    let running = Pipe::new(&format!(
+        "source sql --url sqlite:a.db --column id --query '{endless}'"
+    ))
+    .then("sink null")
+    .dir(directory.path())
+    .start();
+    running.wait_for(0, "each run takes all rows");
+    running.kill(0, Signal::TERM);
+    running.wait().expect_status([0, 0]);
 }
 
 #[test]

@@ -33,7 +33,8 @@ const NOTE: Duration = Duration::from_secs(1);
 /// are not taken.
 #[derive(clap::Args)]
 pub struct Sql {
-    /// The database: sqlite:FILE, or postgres://USER@HOST:PORT/DATABASE.
+    /// The database: sqlite:FILE, or postgres://USER@HOST:PORT/DATABASE, with libpq's words for TLS behind it, as in
+    /// ?sslmode=verify-full&sslrootcert=FILE.
     #[arg(long, id = "url", required = true, value_name = "URL")]
     url: String,
     /// The password for it.
@@ -170,7 +171,10 @@ impl PollableSource for Sql {
         };
         let password = self.password.as_ref().map(Secret::read).transpose();
         let password = password.map_err(|why| StageError::Usage(format!("password: {why}")))?;
-        let database = database::open(&self.url, password.as_deref(), select)?;
+        let opened = database::open(&self.url, password.as_deref(), select, to.stop())?;
+        let Some(database) = opened else {
+            return Ok(());
+        };
         self.run = Some(Running {
             database,
             checkpoint,
@@ -187,7 +191,11 @@ impl PollableSource for Sql {
         let Some(run) = &mut self.run else {
             return Ok(Status::Finished);
         };
-        let page = run.database.page(run.after.as_ref(), self.batches.batch_size)?;
+        let page = match run.database.page(run.after.as_ref(), self.batches.batch_size) {
+            // It was interrupted for that, or cannot matter any more.
+            Err(_) if to.stop().is_stopping() => return Ok(Status::Ready),
+            page => page?,
+        };
         if page.rows.is_empty() {
             to.flush()?;
             run.note()?;

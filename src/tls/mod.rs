@@ -13,6 +13,7 @@
 
 pub mod deflated;
 mod error;
+pub mod foreign;
 pub mod globals;
 mod handshake;
 mod names;

@@ -5,6 +5,7 @@ use super::{Provider, check_form, files};
 use crate::agent::config::Text;
 use crate::say;
 use crate::stop::Stop;
+use crate::value::percent_decoded;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Item {
                 let path = rest.strip_prefix("//localhost/").map(|path| format!("/{path}"));
                 let path = path.unwrap_or_else(|| rest.strip_prefix("//").unwrap_or(rest).to_string());
                 match path.starts_with('/') {
-                    true => Ok(Item::File(unescaped(&path).into(), None)),
+                    true => Ok(Item::File(percent_decoded(&path).into(), None)),
                     false => Err(format!(
                         "{uri} has no absolute path: it is file:///etc/flume.conf"
                     )),
@@ -111,27 +112,6 @@ impl Item {
             bytes,
         })
     }
-}
-
-/// `%20` and the like.
-fn unescaped(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = path.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 impl Provider for Uris {

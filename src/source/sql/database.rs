@@ -4,6 +4,7 @@ mod postgres;
 mod sqlite;
 
 use crate::exit::StageError;
+use crate::stop::Stop;
 use serde_json::{Map, Value};
 
 /// Rows that have the same value in the column at most: a page ends between two values.
@@ -26,7 +27,7 @@ pub struct Page {
 /// A row with its value in the column that increases.
 pub type Marked = (Value, Map<String, Value>);
 
-/// A database with its query.
+/// A database with its query. A query ends with an error when it is wished that the source ends.
 pub trait Database: Send {
     /// The rows behind this value, `most` of them, in order, each with its value in the column.
     fn rows(&mut self, after: Option<&Value>, most: u32) -> Result<Vec<Marked>, StageError>;
@@ -65,18 +66,34 @@ pub fn check(url: &str) -> Result<(), String> {
         return Ok(());
     }
     match url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        true => postgres::config(url).map(drop),
+        true => postgres::check(url),
+        // Behind the scheme may be a password.
         false => Err(format!(
-            "sql: \"{url}\" is no database that is known; there are sqlite:FILE and postgres://USER@HOST:PORT/DATABASE"
+            "sql: a URL that begins with \"{}\" is of no database that is known; there are sqlite:FILE and \
+             postgres://USER@HOST:PORT/DATABASE",
+            scheme(url)
         )),
     }
 }
 
-/// Connect.
-pub fn open(url: &str, password: Option<&str>, select: Select) -> Result<Box<dyn Database>, StageError> {
+fn scheme(url: &str) -> &str {
+    let end = url.find(|c: char| !c.is_ascii_alphanumeric());
+    &url[..end.unwrap_or(url.len()).min(20)]
+}
+
+/// Connect; `None` if the source was to end before that was done.
+pub fn open(
+    url: &str,
+    password: Option<&str>,
+    select: Select,
+    stop: &Stop,
+) -> Result<Option<Box<dyn Database>>, StageError> {
     match url.strip_prefix("sqlite:") {
-        Some(file) => Ok(Box::new(sqlite::Sqlite::open(file, select)?)),
-        None => Ok(Box::new(postgres::Postgres::open(url, password, select)?)),
+        Some(file) => Ok(Some(Box::new(sqlite::Sqlite::open(file, select, stop)?))),
+        None => {
+            let opened = postgres::Postgres::open(url, password, select, stop)?;
+            Ok(opened.map(|database| Box::new(database) as Box<dyn Database>))
+        }
     }
 }
 

@@ -231,3 +231,33 @@ fn database_that_is_not_there_is_not_made() {
     );
     drop(bench);
 }
+
+#[test]
+fn stop_ends_a_query_without_an_end_and_the_wait_for_a_lock() {
+    let bench = Bench::new(LOG);
+    let endless =
+        "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n WHERE id < 0";
+    for words in [["--query", endless], ["--table", "log"]] {
+        if words[0] == "--table" {
+            bench.connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        }
+        let (to, stop) = Collect::accepting().processor("source sql");
+        let source = bench.source(&[&words[..], &["--column", "id"]].concat());
+        let running = std::thread::spawn(move || run_source(source, &to));
+        // In whichever moment of it: before the query, too.
+        std::thread::yield_now();
+        let began = Instant::now();
+        stop.stop();
+        assert_eq!(running.join().unwrap(), Ok(()));
+        assert!(began.elapsed() < Duration::from_secs(5), "{words:?}");
+    }
+}
+
+#[test]
+fn url_that_is_of_no_database_is_told_without_its_password() {
+    let error = database::check("mysql://u:s3cret@h/d").unwrap_err();
+    assert!(
+        error.contains("\"mysql\"") && !error.contains("s3cret"),
+        "{error}"
+    );
+}

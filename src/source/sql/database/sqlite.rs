@@ -3,32 +3,53 @@
 use super::{Database, Marked, Select, quoted};
 use crate::codec::json::put_base64;
 use crate::exit::StageError;
+use crate::stop::Stop;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a lock of a writer is waited for.
+/// How long a lock of a writer is waited for, and in between it is looked whether the source is to end.
 const BUSY: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+/// Instructions of a query between two looks: far less than a millisecond.
+const INSTRUCTIONS: i32 = 10_000;
 
 /// See the module.
 pub struct Sqlite {
     connection: Connection,
     file: String,
     select: Select,
+    stop: Stop,
 }
 
 impl Sqlite {
-    pub fn open(file: &str, select: Select) -> Result<Sqlite, StageError> {
+    pub fn open(file: &str, select: Select, stop: &Stop) -> Result<Sqlite, StageError> {
         let failed = |error| StageError::Failed(format!("the database {file} cannot be opened: {error}"));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY).map_err(failed)?;
+        let mut connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let own = stop.clone();
+        connection
+            .progress_handler(INSTRUCTIONS, Some(move || own.is_stopping()))
+            .map_err(failed)?;
         Ok(Sqlite {
             connection,
             file: file.to_string(),
             select,
+            stop: stop.clone(),
         })
+    }
+
+    /// The same while a writer has a lock, but not for ever.
+    fn ask_patiently(&self, after: Option<&Value>, most: u32) -> rusqlite::Result<Vec<Marked>> {
+        let until = Instant::now() + BUSY;
+        loop {
+            match self.ask(after, most) {
+                Err(error) if is_busy(&error) && Instant::now() < until && !self.stop.sleep(LOOK) => {}
+                answer => return answer,
+            }
+        }
     }
 
     fn ask(&self, after: Option<&Value>, most: u32) -> rusqlite::Result<Vec<Marked>> {
@@ -57,16 +78,22 @@ impl Sqlite {
 
 impl Database for Sqlite {
     fn rows(&mut self, after: Option<&Value>, most: u32) -> Result<Vec<Marked>, StageError> {
-        self.ask(after, most).map_err(|error| {
+        self.ask_patiently(after, most).map_err(|error| {
             let why = format!("the database {}: {error}", self.file);
-            match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                    StageError::Temporary(why)
-                }
-                _ => StageError::Failed(why),
+            match is_busy(&error) {
+                true => StageError::Temporary(why),
+                false => StageError::Failed(why),
             }
         })
     }
+}
+
+/// A writer has a lock.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
 }
 
 /// A value of JSON as one of SQLite.
