@@ -49,7 +49,10 @@ pub fn serve(path: &Path, host: &Arc<Host>) -> Result<Control, String> {
     let serving = move || {
         for stream in listener.incoming().flatten() {
             let Some(host) = host.upgrade() else { return };
-            if !is_ours(&stream) || callers.fetch_add(1, Ordering::SeqCst) >= CALLERS {
+            if !is_ours(&stream) {
+                continue;
+            }
+            if callers.fetch_add(1, Ordering::SeqCst) >= CALLERS {
                 callers.fetch_sub(1, Ordering::SeqCst);
                 continue;
             }
