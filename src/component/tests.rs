@@ -30,7 +30,7 @@ fn nearest_word_is_near() {
 #[derive(clap::Args, Debug, PartialEq)]
 struct Sample {
     /// What is run.
-    #[arg(id = "command")]
+    #[arg(id = "command", value_name = "COMMAND")]
     command: String,
     /// Events in a batch.
     #[arg(long, id = "batchSize", default_value = "20")]

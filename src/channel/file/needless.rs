@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(opened(&all, &root.path().join("channel")), Ok(()));
         for (wrong, what) in [
             (vec![("checkpointInterval", "999")], "1000 is the least"),
-            (vec![("checkpointInterval", "often")], "no unit of time"),
+            (vec![("checkpointInterval", "often")], "is no time"),
             (vec![("useDualCheckpoints", "true")], "backupCheckpointDir"),
             (
                 vec![("checkpointDir", "/x"), ("backupCheckpointDir", "/x")],
