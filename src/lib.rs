@@ -44,6 +44,7 @@ pub mod syslog;
 pub mod fd;
 pub mod slab;
 pub mod threads;
+pub mod kept;
 pub mod tls;
 pub mod stop;
 pub mod say;

@@ -11,7 +11,6 @@ pub mod http;
 pub mod idle;
 pub mod intake;
 pub mod ipfilter;
-pub mod kept;
 pub mod lines;
 pub mod multiport_syslogtcp;
 pub mod netcat;

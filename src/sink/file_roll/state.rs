@@ -2,8 +2,9 @@
 //! writer lives. See the head of [`super`] for the protocol.
 
 use crate::codec::Tail;
+use crate::kept;
 use crate::wire::crc32c;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -189,12 +190,8 @@ pub fn unlink(directory: &OwnedFd, file: &str) -> io::Result<()> {
 }
 
 fn is_locked_and_there(file: &File) -> io::Result<bool> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Ok(false),
-        other => other?,
-    }
     // Whoever had the lock before may have removed the file.
-    Ok(rustix::fs::fstat(file)?.st_nlink > 0)
+    Ok(kept::take_lock(file)? && rustix::fs::fstat(file)?.st_nlink > 0)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use super::files::Identity;
 use super::reading::InWork;
 use super::{DeletePolicy, SpoolDir, TrackingPolicy};
+use crate::kept::{self, Outlives, beside};
 use crate::say;
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -63,7 +63,7 @@ impl Ending {
     }
 
     fn mark(&self, below: &Path, suffix: &str) -> PathBuf {
-        with_suffix(&self.tracker_dir.join(below), suffix)
+        beside(&self.tracker_dir.join(below), suffix)
     }
 
     /// It is marked as done with, or as set aside. One that has changed since is told, once: its content was not read.
@@ -121,7 +121,7 @@ impl Ending {
         if self.marks {
             return self.put_mark(&self.mark(&file.candidate.below, &self.suffix), file, "");
         }
-        let wanted = with_suffix(path, &self.suffix);
+        let wanted = beside(path, &self.suffix);
         let place = rename_free(path, &wanted)?;
         Ok(if place == wanted {
             End::Quiet
@@ -140,7 +140,7 @@ impl Ending {
                     "its name is gone, or that of another file",
                 ));
             }
-            return rename_free(path, &with_suffix(path, &self.quarantine));
+            return rename_free(path, &beside(path, &self.quarantine));
         }
         let mark = self.mark(&file.candidate.below, &self.quarantine);
         self.put_mark(&mark, file, why)?;
@@ -155,12 +155,10 @@ impl Ending {
             .file
             .metadata()
             .map_or(file.identity, |meta| Identity::of(&meta));
-        let beside = with_suffix(mark, ".tmp");
-        let mut out = File::create(&beside)?;
-        out.write_all(&identity.encode())?;
-        out.write_all(format!("\n{why}").trim_end().as_bytes())?;
-        out.write_all(b"\n")?;
-        std::fs::rename(&beside, mark)?;
+        let mut text = identity.encode().to_vec();
+        text.extend_from_slice(format!("\n{why}").trim_end().as_bytes());
+        text.push(b'\n');
+        kept::replace(mark, &text, Outlives::Kills)?;
         Ok(End::Quiet)
     }
 }
@@ -188,12 +186,6 @@ fn first_line(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_os_string();
-    path.push(suffix);
-    PathBuf::from(path)
-}
-
 /// Rename to a name that is free: the one wanted, or that with a number in front of its suffix. Nothing is replaced.
 fn rename_free(path: &Path, wanted: &Path) -> io::Result<PathBuf> {
     let mut place = wanted.to_path_buf();
@@ -202,7 +194,7 @@ fn rename_free(path: &Path, wanted: &Path) -> io::Result<PathBuf> {
             Err(Errno::EXIST) => {
                 let suffix =
                     &wanted.as_os_str().to_string_lossy()[path.as_os_str().to_string_lossy().len()..];
-                place = with_suffix(path, &format!(".{number}{suffix}"));
+                place = beside(path, &format!(".{number}{suffix}"));
             }
             Err(error) => return Err(error.into()),
             Ok(()) => return Ok(place),

@@ -7,6 +7,7 @@
 use super::files::Identity;
 use crate::codec::avro::{HEAD, header};
 use crate::event::{put_bytes, put_long};
+use crate::kept::{self, Outlives};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -148,10 +149,8 @@ impl Tracker {
         put_long(&mut bytes, 0);
         bytes.extend_from_slice(&self.marker);
         bytes.extend_from_slice(&encoded(self.offset, &self.marker));
-        let beside = self.path.with_extension("meta.tmp");
-        let mut file = File::create(&beside)?;
-        file.write_all(&bytes)?;
-        std::fs::rename(&beside, &self.path)?;
+        // A kill leaves one of the two; one that a power cut has emptied is read as none.
+        let file = kept::replace(&self.path, &bytes, Outlives::Kills)?;
         self.open = Some((file, bytes.len() as u64));
         Ok(())
     }
@@ -159,17 +158,9 @@ impl Tracker {
     /// The file is done with.
     pub fn remove(self) -> io::Result<()> {
         match self.open {
-            Some(_) => remove(&self.path),
+            Some(_) => kept::remove(&self.path),
             None => Ok(()),
         }
-    }
-}
-
-/// Remove one that may not be there.
-pub fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

@@ -8,10 +8,11 @@ use super::tracker::{self, Found, Tracker};
 use super::{ConsumeOrder, SpoolDir};
 use crate::codec::deserializer::Headers;
 use crate::exit::StageError;
+use crate::kept;
 use crate::metrics::{Count, Counters};
 use crate::say;
 use crate::stage::{ChannelProcessor, Status};
-use rustix::fs::{Access, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
@@ -75,7 +76,7 @@ impl Work {
         let cannot =
             |error: io::Error| failed("trackerDir", &tracker_dir, &format!("cannot be used: {error}"));
         std::fs::create_dir_all(&tracker_dir).map_err(cannot)?;
-        let lock = locked(&tracker_dir).map_err(cannot)?;
+        let lock = kept::lock_file(&tracker_dir.join(LOCK)).map_err(cannot)?;
         let lock =
             lock.ok_or_else(|| failed("spoolDir", &directory, &"is read by another source already"))?;
         let mut work = Work {
@@ -121,7 +122,7 @@ impl Work {
         let path = self.tracker_path.display().to_string();
         let found = match tracker::read(&self.tracker_path) {
             Ok(Some(found)) => found,
-            Ok(None) => return drop(tracker::remove(&self.tracker_path)),
+            Ok(None) => return drop(kept::remove(&self.tracker_path)),
             Err(error) => {
                 say::error(
                     self.counters.name(),
@@ -144,7 +145,7 @@ impl Work {
                 self.found = Some(found);
             }
             // It was done with, and only its position was left.
-            _ => drop(tracker::remove(&self.tracker_path)),
+            _ => drop(kept::remove(&self.tracker_path)),
         }
     }
 
@@ -373,7 +374,7 @@ impl Work {
         let removed = self.tracker.take().map_or_else(|| Ok(()), Tracker::remove);
         if self.found.is_none() {
             let _ = removed.and_then(|()| match self.tracker_path.exists() {
-                true => tracker::remove(&self.tracker_path),
+                true => kept::remove(&self.tracker_path),
                 false => Ok(()),
             });
         }
@@ -416,20 +417,6 @@ impl Work {
                 self.done.push(*file);
             }
         }
-    }
-}
-
-/// The lock of the directory; `None` if somebody has it.
-fn locked(directory: &Path) -> io::Result<Option<File>> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join(LOCK))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

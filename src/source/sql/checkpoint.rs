@@ -1,7 +1,7 @@
 //! The position file: a JSON object with the column and the last value of it that was accepted.
 
 use crate::exit::{StageError, StageResult};
-use crate::source::kept::Kept;
+use crate::kept::Kept;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::groups::{Group, expanded};
 use super::positions::{self, Record};
 use crate::exit::StageError;
-use crate::source::kept::{beside, lock, read, replace};
+use crate::kept::{Outlives, beside, lock, read, replace};
 use crate::wire::crc32c;
 use std::fs::File;
 use std::io;
@@ -80,11 +80,11 @@ impl Store {
         // Ours first: it may know more than the other, never less.
         let beside = beside(&self.path, ".more");
         if more != self.written.1 {
-            replace(&beside, &more)?;
+            replace(&beside, &more, Outlives::PowerCuts)?;
             self.written.1 = more;
         }
         if flumes != self.written.0 {
-            replace(&self.path, &flumes)?;
+            replace(&self.path, &flumes, Outlives::PowerCuts)?;
             self.written.0 = flumes;
         }
         Ok(())
