@@ -112,9 +112,13 @@ impl EventSerializer for Container {
     fn write_batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), SerializeError> {
         // One bad event would make the whole block unreadable.
         batch.check()?;
-        self.block.extend_from_slice(batch.encoded());
-        self.count += i64::from(batch.len());
-        self.closed_if_full(out)
+        if self.block.len() + batch.bytes() < self.interval {
+            self.block.extend_from_slice(batch.encoded());
+            self.count += i64::from(batch.len());
+            return Ok(());
+        }
+        // A block ends behind the event with which it is long enough, as those of Java's writer do.
+        batch.events().try_for_each(|event| self.write(event?, out))
     }
 
     fn held(&self) -> usize {
@@ -310,12 +314,25 @@ mod tests {
         assert!(many.len() > few.len());
         assert_eq!(read_back(&many).len(), 200);
         assert_eq!(read_back(&few).len(), 200);
+        // Each event has 19 or 20 bytes: behind every other one, also inside of a batch.
+        let markers = |file: &[u8]| {
+            file.windows(MARKER)
+                .filter(|at| *at == &file[file.len() - MARKER..])
+                .count()
+        };
+        assert_eq!((markers(&many), markers(&few)), (1 + 100, 1 + 1));
     }
 
     #[test]
     fn cut_container_is_whole_up_to_its_last_whole_block() {
-        let one = container(Codec::Null, 32, &[sample()]).len();
-        let file = container(Codec::Null, 32, &[sample(), sample()]);
+        let mut container = Container::new(Codec::Null, 1 << 20).unwrap();
+        let mut file = Vec::new();
+        container.begin(&mut file);
+        container.write_batch(&sample(), &mut file).unwrap();
+        container.flush(&mut file).unwrap();
+        let one = file.len();
+        container.write_batch(&sample(), &mut file).unwrap();
+        container.end(&mut file).unwrap();
         for end in 0..=file.len() {
             let expected = match end {
                 _ if end == file.len() => file.len(),

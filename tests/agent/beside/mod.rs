@@ -1,5 +1,6 @@
 //! The real Flume 1.11 and this agent run the same file: the same lines with the same headers come out.
 
+mod avro_files;
 mod syslog;
 
 use super::*;
@@ -23,12 +24,14 @@ impl Side {
             true => {
                 let launcher = peer("agent");
                 let words = format!("exec {} --name a1 --conf-file a.conf", launcher.display());
-                Pipe::foreign(&words).env("FLUME_PEER_JAVA", "-Xmx256m")
+                // A serializer of the HDFS sink is asked for without Hadoop.
+                let java = "-Xmx256m -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote";
+                Pipe::foreign(&words).env("FLUME_PEER_JAVA", java)
             }
             false => Pipe::new("agent --name a1 --conf-file a.conf --no-control"),
         };
         let text = written(&properties.replace("PORT", &port.to_string()), &pipe.path(""));
-        for out in ["one", "two"] {
+        for out in ["one", "two", "three", "four"] {
             std::fs::create_dir(pipe.path(out)).unwrap();
         }
         // Not UTC, so that what ignores a zone is seen.
