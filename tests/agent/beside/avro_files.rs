@@ -75,8 +75,11 @@ fn take_block(bytes: &mut &[u8], marker: &[u8], codec: apache_avro::Codec) -> Op
     Some((records, data))
 }
 
-/// The only container in a directory, also while it is written, and all of its bytes.
-fn container(side: &Side, directory: &str) -> Option<(Container, Vec<u8>)> {
+/// What a container says, and all of its bytes.
+type Found = (Container, Vec<u8>);
+
+/// The only container in a directory, also while it is written.
+fn container(side: &Side, directory: &str) -> Option<Found> {
     let entries = std::fs::read_dir(side.running.path(directory)).unwrap().flatten();
     let mut files = entries.filter(|entry| !entry.path().to_string_lossy().ends_with(".state"));
     let bytes = std::fs::read(files.next()?.path()).ok()?;
@@ -85,7 +88,7 @@ fn container(side: &Side, directory: &str) -> Option<(Container, Vec<u8>)> {
 
 /// Agents with these sinks get all events in one call, so that each sink has them in one transaction; the containers of each
 /// directory, of Flume and of ours.
-fn containers(sinks: &[(&str, &str)], events: &str, count: i64) -> Option<Vec<[(Container, Vec<u8>); 2]>> {
+fn containers(sinks: &[(&str, &str)], events: &str, count: i64) -> Option<Vec<[Found; 2]>> {
     let channels: Vec<String> = sinks.iter().map(|(name, _)| format!("c{name}")).collect();
     let names: Vec<&str> = sinks.iter().map(|(name, _)| *name).collect();
     let mut properties = format!(
@@ -104,7 +107,7 @@ fn containers(sinks: &[(&str, &str)], events: &str, count: i64) -> Option<Vec<[(
             properties += &format!("sinks.{name}.sink.serializer{setting}\n");
         }
     }
-    let mut found: Vec<Vec<(Container, Vec<u8>)>> = Vec::new();
+    let mut found: Vec<Vec<Found>> = Vec::new();
     for side in both(&properties)? {
         side.wait_port();
         let send = format!(
