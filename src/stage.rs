@@ -8,6 +8,7 @@
 pub mod drain;
 pub mod fan_out;
 pub mod group;
+pub mod obstacle;
 pub mod pass;
 pub mod processor;
 pub mod pump;
@@ -18,6 +19,7 @@ pub mod turns;
 pub use drain::{Drain, HELD, JOIN_BYTES};
 pub use fan_out::{Branch, FanOut};
 pub use group::{GroupSink, Load, Member, SinkProcessor};
+pub use obstacle::Obstacle;
 pub use processor::{Began, ChannelProcessor, run_source};
 pub use pump::Pump;
 pub use rejected::{Misfit, Rejected};
@@ -53,6 +55,11 @@ pub trait PollableSource: Send {
         Ok(())
     }
 
+    /// What of this machine would be in the way of a start. Nothing is changed by asking.
+    fn look(&self) -> Vec<Obstacle> {
+        Vec::new()
+    }
+
     /// Called once before the first `process`. What is wrong here ends the start.
     fn start(&mut self, _to: &Arc<ChannelProcessor>) -> StageResult {
         Ok(())
@@ -86,6 +93,11 @@ pub trait EventDrivenSource: Send {
         Ok(())
     }
 
+    /// What of this machine would be in the way of a start. Nothing is changed by asking.
+    fn look(&self) -> Vec<Obstacle> {
+        Vec::new()
+    }
+
     /// Begin to listen; hand batches to the processor from any thread.
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult;
 
@@ -99,6 +111,16 @@ pub enum Source {
     Polled(Box<dyn PollableSource>),
     /// With threads of its own.
     EventDriven(Box<dyn EventDrivenSource>),
+}
+
+impl Source {
+    /// What of this machine would be in the way of a start. Nothing is changed by asking.
+    pub fn look(&self) -> Vec<Obstacle> {
+        match self {
+            Source::Polled(source) => source.look(),
+            Source::EventDriven(source) => source.look(),
+        }
+    }
 }
 
 /// Changes, drops or adds events (Flume's `Interceptor`).

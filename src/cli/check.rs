@@ -58,8 +58,8 @@ struct Check {
     /// The files are one configuration, as several --conf-file of an agent: later ones win.
     #[arg(long)]
     together: bool,
-    /// Look also at ports that are in use, directories that cannot be written and key stores that do not open, and
-    /// run the commands of config filters.
+    /// Look also at ports that are in use, directories that cannot be read or written, position files that are broken
+    /// and key stores that do not open, and run the commands of config filters.
     #[arg(long)]
     deep: bool,
     /// Warnings count as errors do.

@@ -14,12 +14,13 @@ mod tests;
 
 use super::idle::Idle;
 use super::ipfilter::IpRules;
+use super::ports::in_the_way;
 use super::server::{Binding, Connection, Connections, Server, announce, told_by_ssl};
 use crate::component::words;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::rpc::avro::Clients;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::tls::ServerSsl;
 use crate::value::Millis;
 use permits::Permits;
@@ -93,6 +94,10 @@ impl EventDrivenSource for Avro {
     fn check(&self) -> Result<(), String> {
         self.address().map_err(|error| format!("avro: {error}"))?;
         self.rules().map(drop).map_err(|error| format!("avro: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        in_the_way(self.binding.property(), self.binding.address(4141))
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

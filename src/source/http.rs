@@ -13,12 +13,13 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use super::ports::in_the_way;
 use super::server::{Binding, announce, told_by_ssl};
 use crate::codec::Options;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::say;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::tls::ServerSsl;
 use crate::value::{Millis, Pair, Size};
 use handler::Handler;
@@ -149,6 +150,10 @@ impl EventDrivenSource for Http {
         self.make_handler()
             .map(drop)
             .map_err(|why| format!("http: {why}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        in_the_way(self.binding.property(), self.address())
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -15,6 +15,7 @@ pub mod lines;
 pub mod multiport_syslogtcp;
 pub mod netcat;
 pub mod netcatudp;
+pub mod ports;
 pub mod reading;
 pub mod seq;
 pub mod server;

@@ -2,6 +2,7 @@
 
 use super::handing::Together;
 use super::idle::Idle;
+use super::ports::in_the_way;
 use super::server::Connections;
 use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
@@ -12,7 +13,7 @@ use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::say;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::syslog::{Framer, Framing};
 use crate::tls::{Acceptor, ServerSsl};
 use crate::value::Pair;
@@ -148,6 +149,11 @@ impl EventDrivenSource for MultiportSyslogTcp {
             }
         });
         found.map_err(|error| format!("multiport_syslogtcp: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let ports = self.ports.iter().flat_map(|ports| &ports.0);
+        in_the_way("ports", ports.map(|port| Address::Tcp(self.host.clone(), *port)))
     }
 
     /// All ports, or none: Flume would go on with those that are free.

@@ -6,12 +6,13 @@ mod client;
 mod tests;
 
 use super::idle::Idle;
+use super::ports::in_the_way;
 use super::server::{Binding, Connection, Connections, Server, announce};
 use crate::charset::Charset;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::say;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use client::Client;
 use std::sync::Arc;
 
@@ -69,6 +70,10 @@ impl EventDrivenSource for Netcat {
         self.address()
             .map(drop)
             .map_err(|error| format!("netcat: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        in_the_way(self.binding.property(), self.address())
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

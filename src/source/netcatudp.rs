@@ -2,11 +2,12 @@
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver, Taker};
 use super::ipfilter::as_java;
+use super::ports::in_the_way_of_datagrams;
 use crate::event::BatchBuilder;
 use crate::exit::{StageError, StageResult};
 use crate::metrics::Count;
 use crate::say;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use memchr::memchr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -45,6 +46,11 @@ impl EventDrivenSource for NetcatUdp {
         self.port()
             .map(drop)
             .map_err(|error| format!("netcatudp: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let port = self.port.unwrap_or_default();
+        in_the_way_of_datagrams("port", &self.bind, port)
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -63,6 +63,14 @@ impl Binding {
         self.address_from(Some(self.bind.as_deref().unwrap_or(host)), port)
     }
 
+    /// The property that says where.
+    pub fn property(&self) -> &'static str {
+        match self.listen {
+            Some(_) => "listen",
+            None => "port",
+        }
+    }
+
     fn address_from(&self, bind: Option<&str>, port: u16) -> Result<Address, StageError> {
         if let Some(address) = &self.listen {
             return Ok(address.clone());

@@ -13,7 +13,8 @@ use super::batches::Batches;
 use crate::event::{Batch, BatchBuilder};
 use crate::exit::{StageError, StageResult};
 use crate::say;
-use crate::stage::{ChannelProcessor, PollableSource, Status};
+use crate::stage::obstacle::file_may_be_made;
+use crate::stage::{ChannelProcessor, Obstacle, PollableSource, Status};
 use crate::value::{Millis, Secret};
 use checkpoint::Checkpoint;
 use database::{Database, Page, Select};
@@ -155,6 +156,14 @@ impl PollableSource for Sql {
     fn check(&self) -> Result<(), String> {
         self.select()?;
         database::check(&self.url)
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let place = self.position_file.iter();
+        let why = place.filter_map(|path| Some((path, file_may_be_made(path).err()?)));
+        why.map(|(path, why)| format!("positionFile is {}: {why}", path.display()))
+            .map(|what| Obstacle::fatal("positionFile", what))
+            .collect()
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

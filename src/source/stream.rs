@@ -2,6 +2,7 @@
 
 use super::idle::Idle;
 use super::intake::{Intake, Taken};
+use super::ports::in_the_way;
 use super::server::{Connection, Connections, Server, announce, hang_up};
 use crate::ack::Refusal;
 use crate::exit::{StageError, StageResult};
@@ -14,7 +15,7 @@ use crate::link::welcome::Gate;
 use crate::link::{Address, Identity, StreamInlet};
 use crate::metrics::Count;
 use crate::say;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::tls::{self, Acceptor, ServerTls};
 use crate::wire::Hello;
 use std::os::fd::OwnedFd;
@@ -67,6 +68,11 @@ impl EventDrivenSource for Stream {
             )),
             false => Ok(()),
         }
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let own = Some(self.listen.clone()).filter(|_| self.group.is_none());
+        in_the_way("listen", own)
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -10,12 +10,13 @@ mod tests;
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
 use super::handing::Together;
 use super::idle::Idle;
+use super::ports::{in_the_way, in_the_way_of_datagrams};
 use super::server::{Connections, Server, announce};
 use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
 use crate::link::address::Listener;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::syslog::{Framer, Framing};
 use crate::tls::{self, ServerTls};
 use crate::value::Size;
@@ -243,6 +244,25 @@ impl EventDrivenSource for Syslog {
             }
             false => Ok(()),
         }
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let Ok(ports) = self.ports() else {
+            return Vec::new();
+        };
+        let tcp = |port: u16| Address::Tcp(self.bind.clone(), port);
+        let own = |port: Option<u16>, property| match port == self.port {
+            true => "port",
+            false => property,
+        };
+        let mut found = in_the_way(own(ports.tcp, "tcp"), ports.tcp.map(tcp));
+        found.extend(in_the_way(own(ports.tls, "tls"), ports.tls.map(tcp)));
+        if let Some(port) = ports.udp {
+            found.extend(in_the_way_of_datagrams(own(ports.udp, "udp"), &self.bind, port));
+        }
+        let unix = self.unix.clone().map(Address::Unix);
+        found.extend(in_the_way("unix", unix));
+        found
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

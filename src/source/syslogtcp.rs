@@ -1,6 +1,7 @@
 //! `syslogtcp`: messages in lines over TCP, read as Flume's SyslogTcpSource does.
 
 use super::idle::Idle;
+use super::ports::in_the_way;
 use super::server::Connections;
 use super::syslog::connection::Service;
 use super::syslog::events::{Dialect, Events};
@@ -9,7 +10,7 @@ use super::syslog::{Running, listen, serve};
 use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
 use crate::link::Address;
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::syslog::classic::Classic;
 use crate::syslog::{Framer, Framing};
 use crate::tls::ServerSsl;
@@ -77,6 +78,10 @@ impl EventDrivenSource for SyslogTcp {
     fn check(&self) -> Result<(), String> {
         let found = self.address().map(drop).and_then(|()| self.events().map(drop));
         found.map_err(|error| format!("syslogtcp: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        in_the_way("port", self.address())
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

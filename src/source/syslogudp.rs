@@ -1,13 +1,14 @@
 //! `syslogudp`: a message in each datagram, read as Flume's SyslogUDPSource does.
 
 use super::datagrams::{Buffer, DatagramSocket, Receiver};
+use super::ports::in_the_way_of_datagrams;
 use super::syslog::Running;
 use super::syslog::datagram::Messages;
 use super::syslog::events::{Dialect, Events};
 use super::syslog::heads::{Format, Heads};
 use crate::date::Zone;
 use crate::exit::{StageError, StageResult};
-use crate::stage::{ChannelProcessor, EventDrivenSource};
+use crate::stage::{ChannelProcessor, EventDrivenSource, Obstacle};
 use crate::syslog::classic::Classic;
 use std::sync::Arc;
 
@@ -57,6 +58,11 @@ impl EventDrivenSource for SyslogUdp {
     fn check(&self) -> Result<(), String> {
         let found = self.port().map(drop).and_then(|()| self.events().map(drop));
         found.map_err(|error| format!("syslogudp: {error}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let port = self.port.unwrap_or_default();
+        in_the_way_of_datagrams("port", &self.host, port)
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -202,6 +202,106 @@ fn deep_looks_at_ports_directories_and_key_stores() {
     assert!(!directory.path().join("new").exists() && !directory.path().join("nowhere").exists());
 }
 
+/// A source of each kind in the way of which something stands, all by one file in the place of a directory.
+#[test]
+fn deep_looks_at_what_sources_read_and_where_they_note_positions() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("file"), "").unwrap();
+    std::fs::write(at("broken"), r#"[{"inode":1,"pos":2}]"#).unwrap();
+    std::fs::create_dir_all(at("spool")).unwrap();
+    let text = "a.sources = t u v w x y\na.channels = c\n\
+         a.sources.t.type = taildir\na.sources.t.filegroups = one two\n\
+         a.sources.t.filegroups.one = gone/.*\na.sources.t.filegroups.two = file/.*\n\
+         a.sources.t.positionFile = file/positions\na.sources.t.channels = c\n\
+         a.sources.u.type = taildir\na.sources.u.files = .*\na.sources.u.positionFile = broken\na.sources.u.channels = c\n\
+         a.sources.v.type = spooldir\na.sources.v.spoolDir = file\na.sources.v.channels = c\n\
+         a.sources.w.type = spooldir\na.sources.w.spoolDir = spool\na.sources.w.trackerDir = ../file/in\na.sources.w.channels = c\n\
+         a.sources.x.type = sql\na.sources.x.url = sqlite:app.db\na.sources.x.table = log\na.sources.x.column = id\n\
+         a.sources.x.positionFile = spool\na.sources.x.channels = c\n\
+         a.sources.y.type = spooldir\na.sources.y.spoolDir = spool\na.sources.y.channels = c\n\
+         a.channels.c.type = memory\n";
+    std::fs::write(at("x.conf"), text).unwrap();
+    let output = check(&["--deep", "--json", "x.conf"], directory.path());
+    let (problems, _) = rows(&output);
+    let errors = problems.iter().filter(|problem| problem["severity"] == "error");
+    let said: Vec<String> = errors.map(shown).collect();
+    let shown = directory.path().display();
+    let expected = [
+        &*format!("error 5 source t: filegroups.one: the directory {shown}/gone: No such file"),
+        &*format!("error 6 source t: filegroups.two: the directory {shown}/file: that is no directory"),
+        "error 7 source t: positionFile is file/positions: file: that is no directory",
+        "error 11 source u: the position file broken ",
+        "error 14 source v: spoolDir is file: that is no directory",
+        "error 18 source w: trackerDir is spool/../file/in: spool/../file: that is no directory",
+        "error 24 source x: positionFile is spool: that is a directory, and no file",
+    ];
+    expect_beginnings(Path::new("x.conf"), &said, &expected);
+    let left = std::fs::read_dir(at("spool")).unwrap().count();
+    assert_eq!(left, 0, "looking changes nothing");
+}
+
+/// A port of UDP is another one than that of TCP.
+#[test]
+fn deep_looks_at_ports_of_tcp_and_udp_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let held = (tcp, udp);
+    let (tcp, udp) = (
+        held.0.local_addr().unwrap().port(),
+        held.1.local_addr().unwrap().port(),
+    );
+    let source = |name: &str, words: &str| {
+        let own = words.split(';').map(|word| format!("a.sources.{name}.{word}\n"));
+        own.collect::<String>()
+    };
+    let mut text = "a.sources = p q r s t u\na.channels = c\na.channels.c.type = memory\n".to_string();
+    for (name, words) in [
+        (
+            "p",
+            format!("type=netcatudp;bind=127.0.0.1;port={tcp};channels=c"),
+        ),
+        (
+            "q",
+            format!("type=netcatudp;bind=127.0.0.1;port={udp};channels=c"),
+        ),
+        (
+            "r",
+            format!("type=syslogudp;host=127.0.0.1;port={udp};channels=c"),
+        ),
+        (
+            "s",
+            format!("type=syslog;bind=127.0.0.1;tcp=true;udp={udp};port={tcp};channels=c"),
+        ),
+        (
+            "t",
+            format!("type=multiport_syslogtcp;host=127.0.0.1;ports=0 {tcp};channels=c"),
+        ),
+        ("u", "type=stream;listen=unix:none/socket;channels=c".to_string()),
+    ] {
+        text += &source(name, &words);
+    }
+    std::fs::write(directory.path().join("x.conf"), text).unwrap();
+    let output = check(&["--deep", "--json", "x.conf"], directory.path());
+    let (problems, _) = rows(&output);
+    let errors = problems.iter().filter(|problem| problem["severity"] == "error");
+    let said: Vec<String> = errors.map(shown).collect();
+    let (tcp, udp) = (
+        format!("nobody can listen on 127.0.0.1, port {tcp}: "),
+        format!("nobody can listen on 127.0.0.1, port {udp} of UDP: "),
+    );
+    let expected = [
+        &*format!("error 10 source q: {udp}"),
+        &*format!("error 14 source r: {udp}"),
+        &*format!("error 19 source s: {udp}"),
+        &*format!("error 20 source s: {tcp}"),
+        &*format!("error 24 source t: {tcp}"),
+        "error 27 source u: nobody can listen at none/socket: ",
+    ];
+    expect_beginnings(Path::new("x.conf"), &said, &expected);
+}
+
 /// The store was made by Java; its keys are known to the tests of the reader.
 #[test]
 fn passwords_come_out_of_a_credential_store_and_into_no_message() {

@@ -4,11 +4,11 @@ use super::report::{Problem, Report};
 use crate::component::{Spec, find, made};
 use crate::exit::StageError;
 use crate::flow::graph::{Definition, Graph, Place};
+use crate::stage::Source;
+use crate::stage::obstacle::{is_writable, may_be_made};
 use crate::tls::{ClientSsl, HostNames, ServerSsl};
 use crate::{channel, source};
-use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
 
 const SERVER: Spec<ServerSsl> = Spec::new::<ServerSsl>("tls", made::<ServerSsl>);
@@ -20,7 +20,7 @@ pub fn look(graph: &Graph) -> Vec<Problem> {
     report.agent = graph.name.clone();
     for source in &graph.sources {
         let component = format!("source {}", source.definition.name);
-        look_at_port(&source.definition, &component, &mut report);
+        look_at_source(&source.definition, &component, &mut report);
         let opened = |ssl: &ServerSsl| ssl.acceptor(&component).map(drop);
         look_at_tls(&SERVER, &source.definition, &component, opened, &mut report);
     }
@@ -55,23 +55,26 @@ pub fn look(graph: &Graph) -> Vec<Problem> {
     report.into_problems()
 }
 
-/// Listening says whether a port is free; nobody is let in.
-fn look_at_port(of: &Definition, component: &str, report: &mut Report) {
-    let is_server = |spec: &Spec<_>| spec.settings().iter().any(|own| own.property == "port");
-    let (Some(port), true) = (
-        of.settings.get("port"),
-        find(source::ALL, &of.r#type).is_some_and(is_server),
-    ) else {
+/// What the source itself finds in its way.
+fn look_at_source(of: &Definition, component: &str, report: &mut Report) {
+    let settings = of.settings.iter();
+    let settings = settings
+        .map(|(key, value)| (key.clone(), value.text.clone()))
+        .collect();
+    let spec: Option<&Spec<Source>> = find(source::ALL, &of.r#type);
+    // What is wrong with the settings was told when they were read.
+    let Some(Ok(made)) = spec.map(|spec| spec.from_properties(&settings)) else {
         return;
     };
-    let host = ["bind", "host"].iter().find_map(|key| of.settings.get(*key));
-    let host = host.map_or("0.0.0.0", |value| &value.text[..]);
-    let Ok(number) = port.text.parse::<u16>() else {
-        return;
-    };
-    if let Err(error) = TcpListener::bind((host, number)) {
-        let what = format!("nobody can listen on {host}, port {number}: {error}");
-        report.error(&port.place, component, what);
+    for obstacle in made.look() {
+        let place = of
+            .settings
+            .get(&obstacle.property)
+            .map_or(&of.place, |value| &value.place);
+        match obstacle.prevents {
+            true => report.error(place, component, obstacle.what),
+            false => report.warn(place, component, obstacle.what),
+        }
     }
 }
 
@@ -100,26 +103,5 @@ fn look_at_tls<Made: 'static>(
         let store = stores.iter().find_map(|key| of.settings.get(*key));
         let place: &Place = store.map_or(&ssl.place, |store| &store.place);
         report.error(place, component, error.to_string());
-    }
-}
-
-/// A directory that is there and takes files.
-fn is_writable(directory: &Path) -> Result<(), String> {
-    let meta = std::fs::metadata(directory).map_err(|error| error.to_string())?;
-    if !meta.is_dir() {
-        return Err("that is no directory".into());
-    }
-    access(directory, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| format!("it cannot be written: {error}"))
-}
-
-/// A directory that is there and takes files, or that can be made.
-fn may_be_made(directory: &Path) -> Result<(), String> {
-    let there = directory.ancestors().find(|above| above.exists());
-    match there {
-        Some(there) if there == directory => is_writable(there),
-        Some(there) => is_writable(there).map_err(|why| format!("{}: {why}", there.display())),
-        // A relative path in a directory of which nothing is there.
-        None => is_writable(Path::new(".")),
     }
 }

@@ -21,7 +21,7 @@ use crate::codec::Options;
 use crate::codec::deserializer::{self, EventDeserializer, Text};
 use crate::exit::{StageError, StageResult};
 use crate::pattern::Pattern;
-use crate::stage::{ChannelProcessor, PollableSource, Status};
+use crate::stage::{ChannelProcessor, Obstacle, PollableSource, Status};
 use crate::value::{Millis, Pair, Size};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -243,6 +243,10 @@ impl PollableSource for SpoolDir {
             }
         }
         self.new_deserializer().map(drop)
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        work::look(self)
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

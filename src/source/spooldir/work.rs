@@ -11,7 +11,8 @@ use crate::exit::StageError;
 use crate::kept;
 use crate::metrics::{Count, Counters};
 use crate::say;
-use crate::stage::{ChannelProcessor, Status};
+use crate::stage::obstacle::{is_readable, is_writable, may_be_made};
+use crate::stage::{ChannelProcessor, Obstacle, Status};
 use rustix::fs::{Access, Mode, OFlags};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
@@ -54,6 +55,25 @@ pub struct Work {
     has_warned: HashSet<&'static str>,
     /// Held as long as the source runs.
     _lock: File,
+}
+
+/// What would be in the way of a start: told by `check --deep`.
+pub fn look(settings: &SpoolDir) -> Vec<Obstacle> {
+    let directory: PathBuf = settings.spool_dir.components().collect();
+    let tracker_dir = directory.join(&settings.tracker_dir);
+    let ending = Ending::new(settings, directory.clone(), tracker_dir.clone());
+    let mut is_usable = is_readable(&directory);
+    if ending.changes_names() {
+        is_usable = is_usable.and_then(|()| is_writable(&directory));
+    }
+    if let Err(why) = is_usable {
+        let what = format!("spoolDir is {}: {why}", directory.display());
+        return vec![Obstacle::fatal("spoolDir", what)];
+    }
+    let may_be_made = may_be_made(&tracker_dir).err();
+    let what = |why| format!("trackerDir is {}: {why}", tracker_dir.display());
+    let found = may_be_made.map(|why| Obstacle::fatal("trackerDir", what(why)));
+    found.into_iter().collect()
 }
 
 impl Work {

@@ -9,6 +9,7 @@ pub mod cut;
 pub mod groups;
 pub mod identity;
 mod idle;
+mod look;
 mod meet;
 mod noting;
 pub mod positions;
@@ -24,7 +25,7 @@ pub mod watch;
 use super::lines::LongLines;
 use crate::exit::{StageError, StageResult};
 use crate::pattern::Pattern;
-use crate::stage::{ChannelProcessor, PollableSource, Status};
+use crate::stage::{ChannelProcessor, Obstacle, PollableSource, Status};
 use crate::value::{Millis, Pair, Size, Word};
 use cut::Cut;
 use groups::Group;
@@ -188,6 +189,17 @@ impl PollableSource for Taildir {
         self.groups(None)
             .map(drop)
             .map_err(|why| format!("taildir: {why}"))
+    }
+
+    fn look(&self) -> Vec<Obstacle> {
+        let Ok(groups) = self.groups(None) else {
+            return Vec::new();
+        };
+        let mut found = look::at_groups(&groups, &self.members);
+        let place = store::place(&self.position_file, &groups);
+        let is_noted = store::look(&place).err();
+        found.extend(is_noted.map(|why| Obstacle::fatal("positionFile", why)));
+        found
     }
 
     fn start(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {

@@ -4,6 +4,7 @@ use super::groups::{Group, expanded};
 use super::positions::{self, Record};
 use crate::exit::StageError;
 use crate::kept::{Outlives, beside, lock, read, replace};
+use crate::stage::obstacle::file_may_be_made;
 use crate::wire::crc32c;
 use std::fs::File;
 use std::io;
@@ -88,6 +89,19 @@ impl Store {
             self.written.0 = flumes;
         }
         Ok(())
+    }
+}
+
+/// Could it be opened? The error is a sentence; nothing is written and nothing locked.
+pub fn look(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    file_may_be_made(path).map_err(|why| format!("positionFile is {shown}: {why}"))?;
+    let read = read(path).and_then(|flumes| Ok((flumes, read(&beside(path, ".more"))?)));
+    match read.map_err(|error| error.to_string())? {
+        (None, _) => Ok(()),
+        (Some(flumes), more) => records(path, &flumes, more.as_deref())
+            .map(drop)
+            .map_err(|error| error.to_string()),
     }
 }
 
