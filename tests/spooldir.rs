@@ -4,6 +4,7 @@ use crate::agent::written;
 use crate::avro::real::{is_there, peer};
 use crate::crash::{from_environment, in_rolled_files, seeded, tell};
 use crate::pipe::Pipe;
+use crate::surroundings::skipped;
 use flume::source::spooldir::files::Identity;
 use flume::source::spooldir::tracker::{self, Tracker};
 use rustix::process::Signal;
@@ -310,4 +311,78 @@ fn we_go_on_where_flume_was_killed() {
     let found = out(at.path());
     assert_eq!(found.len(), 700);
     assert!(found.contains(&"line 300".to_string()) && !found.contains(&"line 299".to_string()));
+}
+
+/// A file that nobody but root can open: it is told, the others go on, and looking for it again costs next to nothing.
+#[test]
+fn files_that_may_not_be_read_are_told_one_by_one_and_hold_up_neither_others_nor_the_end() {
+    let user = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    if Pipe::foreign(&format!("{user} true")).run().status(0) != 0 {
+        return skipped("files that may not be read: that needs root and setpriv (util-linux)");
+    }
+    // The user may reach neither the program where it was built nor the directory of the test.
+    let script = format!(
+        r#"
+        chmod 711 . && cp $(command -v flume) program && mkdir -m 777 inbox state || exit 99
+        echo 1 >inbox/a; echo 2 >inbox/b; echo 3 >inbox/c; chmod 0 inbox/a inbox/c
+        {{ timeout 20 {user} ./program source spooldir inbox --until-empty 2>state/log; echo $? >state/status; }} \
+            | {user} ./program cat 2>/dev/null
+        cat state/status
+        [ $(grep -c 'inbox/[ac] cannot be opened: Permission denied' state/log) = 2 ] || cat state/log
+        grep -q '2 files of spoolDir inbox could not be opened' state/log || cat state/log
+        mkfifo -m 666 pipe
+        {user} ./program source spooldir inbox --poll-delay 10ms 2>state/log >pipe & spooling=$!
+        {user} ./program cat <pipe >state/out &
+        until [ $(grep -c 'cannot be opened: Permission denied' state/log) = 2 ]; do sleep 0.02; done
+        chmod 644 inbox/c
+        until test -s state/out; do sleep 0.02; done
+        timeout 10 sh -c "kill -TERM $spooling; while kill -0 $spooling; do sleep 0.02; done" 2>/dev/null || kill -KILL $spooling
+        wait
+        cat state/out
+        [ $(grep -c 'cannot be opened' state/log) = 2 ] || cat state/log
+        "#
+    );
+    let ended = Pipe::foreign(&script).run().expect_status([0]);
+    assert_eq!(ended.text(), "2\n1\n3\n", "{}", ended.told());
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("inbox")).unwrap();
+    fs::write(directory.path().join("file"), "").unwrap();
+    let check = |words: &str, status: i32, expected: &str| {
+        let ended = Pipe::new(&format!("source spooldir {words}"))
+            .then("sink null")
+            .dir(directory.path())
+            .run();
+        assert_eq!(ended.status(0), status, "{}", ended.told());
+        assert!(ended.told().contains(expected), "{}", ended.told());
+    };
+    check(
+        "none",
+        1,
+        "spoolDir none cannot be read: No such file or directory",
+    );
+    check("file", 1, "spoolDir file is no directory");
+    check(
+        "inbox --tracker-dir ../file/x",
+        1,
+        "trackerDir inbox/../file/x cannot be used: ",
+    );
+    put(&directory.path().join("inbox"), "a", 0..1, false);
+    let running = Pipe::new("source spooldir inbox")
+        .then("sink null")
+        .dir(directory.path())
+        .start();
+    running
+        .wait_for_handlers(0)
+        .wait_count(0, "EventReceivedCount", 1);
+    check(
+        "inbox --until-empty",
+        75,
+        "spoolDir inbox is read by another source already: each needs its own",
+    );
+    running.kill(0, Signal::TERM);
+    running.wait();
 }

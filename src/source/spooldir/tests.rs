@@ -355,7 +355,7 @@ fn directory_has_one_reader_and_has_to_be_there() {
     assert!(error.to_string().contains("another source"), "{error}");
     drop(first);
     let error = source(&spool.path().join("none"), &[]).start(&to).unwrap_err();
-    assert!(error.to_string().contains("no directory"), "{error}");
+    assert!(error.to_string().contains("none cannot be read: No such file"), "{error}");
 }
 
 #[test]

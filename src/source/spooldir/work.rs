@@ -40,8 +40,10 @@ pub struct Work {
     files: VecDeque<InWork>,
     /// Files to read next.
     list: VecDeque<Candidate>,
-    /// When it was made, how long that took, and whether it had anything.
+    /// When it was made, how long that took, and whether anything of it could be opened.
     listed: Option<(Instant, Duration, bool)>,
+    /// Files that could not be opened, of which it was told.
+    unopened: HashSet<PathBuf>,
     tracker_path: PathBuf,
     /// That of the first file.
     tracker: Option<Tracker>,
@@ -84,7 +86,9 @@ impl Work {
         let failed = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
             StageError::Failed(format!("{what} {} {error}", path.display()))
         };
-        if !directory.is_dir() {
+        let there = std::fs::metadata(&directory)
+            .map_err(|error| failed("spoolDir", &directory, &format!("cannot be read: {error}")))?;
+        if !there.is_dir() {
             return Err(failed("spoolDir", &directory, &"is no directory"));
         }
         let tracker_dir = directory.join(&settings.tracker_dir);
@@ -97,8 +101,12 @@ impl Work {
             |error: io::Error| failed("trackerDir", &tracker_dir, &format!("cannot be used: {error}"));
         std::fs::create_dir_all(&tracker_dir).map_err(cannot)?;
         let lock = kept::lock_file(&tracker_dir.join(LOCK)).map_err(cannot)?;
-        let lock =
-            lock.ok_or_else(|| failed("spoolDir", &directory, &"is read by another source already"))?;
+        let lock = lock.ok_or_else(|| {
+            StageError::Temporary(format!(
+                "spoolDir {} is read by another source already: each needs its own",
+                directory.display()
+            ))
+        })?;
         let mut work = Work {
             rules: Rules {
                 directory,
@@ -124,6 +132,7 @@ impl Work {
             files: VecDeque::new(),
             list: VecDeque::new(),
             listed: None,
+            unopened: HashSet::new(),
             tracker_path: tracker_dir.join(tracker::NAME),
             tracker: None,
             found: None,
@@ -192,9 +201,12 @@ impl Work {
         if self.has_warned.contains("list") {
             return Err(StageError::Failed(format!("spoolDir {directory} cannot be read")));
         }
-        match self.done.len() {
-            0 => Ok(Status::Finished),
-            count => Err(StageError::Temporary(format!(
+        match (self.done.len(), self.unopened.len()) {
+            (0, 0) => Ok(Status::Finished),
+            (0, count) => Err(StageError::Failed(format!(
+                "{count} files of spoolDir {directory} could not be opened and are left there"
+            ))),
+            (count, _) => Err(StageError::Temporary(format!(
                 "{count} files of spoolDir {directory} were read and cannot be marked as done: they would come again"
             ))),
         }
@@ -211,12 +223,17 @@ impl Work {
                 continue;
             }
             match self.open(&candidate, settings) {
-                Ok(file) => return self.files.push_back(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.warn_once(
-                    "open",
-                    format!("{} cannot be opened: {error}", candidate.path.display()),
-                ),
+                Ok(file) => {
+                    self.unopened.remove(&candidate.below);
+                    if let Some((.., has_opened)) = &mut self.listed {
+                        *has_opened = true;
+                    }
+                    return self.files.push_back(file);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.unopened.remove(&candidate.below);
+                }
+                Err(error) => self.leave_unopened(candidate, &error),
             }
         }
     }
@@ -230,11 +247,11 @@ impl Work {
         let is_due = match self.listed {
             None => self.list.is_empty(),
             // The position of an earlier run comes first, and the list is made then.
-            Some((when, took, had_any)) => {
+            Some((when, took, has_opened)) => {
                 let since = when.elapsed();
                 let may = since >= self.poll_delay.max(10 * took);
                 match self.list.is_empty() {
-                    true => had_any || may,
+                    true => has_opened || may,
                     // Somebody younger may have come.
                     false => self.rules.order == Order::Youngest && may,
                 }
@@ -256,6 +273,9 @@ impl Work {
         };
         match self.rules.list(known) {
             Ok(found) => {
+                let unopened = std::mem::take(&mut self.unopened);
+                let still = found.iter().map(|candidate| &candidate.below);
+                self.unopened = still.filter(|below| unopened.contains(*below)).cloned().collect();
                 self.list = found.into();
                 self.has_warned.remove("list");
             }
@@ -264,7 +284,18 @@ impl Work {
                 self.warn_once("list", format!("spoolDir {directory} cannot be read: {error}"));
             }
         }
-        self.listed = Some((start, start.elapsed(), !self.list.is_empty()));
+        self.listed = Some((start, start.elapsed(), false));
+    }
+
+    /// It stays in the directory, and is tried again when that is listed the next time.
+    fn leave_unopened(&mut self, candidate: Candidate, error: &io::Error) {
+        if self.unopened.insert(candidate.below) {
+            let path = candidate.path.display();
+            say::warn(
+                self.counters.name(),
+                format!("{path} cannot be opened: {error}; it is tried again"),
+            );
+        }
     }
 
     fn warn_once(&mut self, what: &'static str, sentence: String) {
