@@ -470,9 +470,20 @@ pub fn setting_error(what: impl std::fmt::Display) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"))
 }
 
+/// What is said of words that are no number, as one says it to somebody who does not write programs.
+pub fn plainly(text: &str) -> String {
+    text.replace("invalid digit found in string", "it is no whole number")
+        .replace(
+            "cannot parse integer from empty string",
+            "it is empty, where a whole number belongs",
+        )
+        .replace("number too large to fit in target type", "it is too large")
+        .replace("invalid float literal", "it is no number")
+}
+
 /// What clap says in paragraphs, in one line and without what is not about the error.
 pub fn in_one_line(error: &clap::Error) -> String {
-    let message = error.render().to_string();
+    let message = plainly(&error.render().to_string());
     let message = message.strip_prefix("error: ").unwrap_or(&message);
     let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut out = String::new();

@@ -190,7 +190,7 @@ fn wrong_flag_is_told_in_the_format_that_the_line_asks_for() {
     Pipe::new("source seq --bogus -- --log-format json")
         .run()
         .expect_status([2])
-        .says(0, ["error: unexpected argument '--bogus' found"]);
+        .says(0, ["error: source seq: unexpected argument '--bogus' found"]);
 }
 
 #[test]
@@ -198,6 +198,76 @@ fn settings_of_a_source_are_checked_before_its_stream_begins() {
     for (words, why) in [
         ("source netcat", "netcat: --port is missing"),
         ("source exec ' '", "exec: COMMAND is empty"),
+        ("source netcatudp", "source netcatudp: --port is missing"),
+        (
+            "source netcatudp --port no",
+            "source netcatudp: invalid value 'no' for '--port <PORT>': it is no whole number",
+        ),
+        ("source netcatudp --port 65536", "65536 is not in 0..=65535"),
+        ("source syslogudp", "source syslogudp: --port is missing"),
+        (
+            "source syslogudp --port 0 --keep-fields prio",
+            "\"prio\" names no field to keep",
+        ),
+        (
+            "source syslogtcp --host ::1",
+            "source syslogtcp: --port is missing",
+        ),
+        (
+            "source multiport_syslogtcp",
+            "multiport_syslogtcp: --ports is missing",
+        ),
+        (
+            "source multiport_syslogtcp --ports 1,2",
+            "\"1,2\" is no port; ports are numbers from 0 to 65535 with blanks between them",
+        ),
+        (
+            "source multiport_syslogtcp --ports '7 7'",
+            "the port 7 is there twice",
+        ),
+        (
+            "source multiport_syslogtcp --ports 7 --charset-port 8=UTF-8",
+            "charset.port.8: the port 8 is not among ports",
+        ),
+        (
+            "source multiport_syslogtcp --ports 7 --charset-default UTF-16",
+            "lines of UTF-16 cannot be told apart",
+        ),
+        ("source syslog", "source syslog: --port is missing"),
+        (
+            "source syslog --port 0 --tcp=false --udp=false",
+            "every way is closed",
+        ),
+        (
+            "source syslog --port 1 --tcp --tls",
+            "plain TCP and TLS cannot have the same port",
+        ),
+        ("source http", "source http: --port is missing"),
+        (
+            "source http --port 0 --handler xml",
+            "\"xml\" is no handler; there are json, blob",
+        ),
+        (
+            "source spooldir . --deserializer XML",
+            "source spooldir: \"XML\" is no deserializer; there are LINE, AVRO, BLOB",
+        ),
+        (
+            "source spooldir . --deserializer-set maxLength=1",
+            "has no setting \"maxLength\"; it has maxLineLength and outputCharset",
+        ),
+        (
+            "source spooldir . --include-pattern [",
+            "a class that is never closed",
+        ),
+        (
+            "source spooldir . --file-suffix ''",
+            "fileSuffix: \"\" is to stand behind a name",
+        ),
+        ("source spooldir . --input-charset UTF-9", "UTF-9"),
+        (
+            "source stress --size x",
+            "source stress: invalid value 'x' for '--size",
+        ),
     ] {
         let ended = Pipe::new(words).run().expect_status([2]).says(0, [why]);
         assert_eq!(ended.stdout(), b"", "{words}");

@@ -192,7 +192,8 @@ fn file_that_may_not_be_read_holds_up_no_other_and_keeps_its_position() {
         echo 1 >logs/a
         $tail --until-end | {user} ./program cat || exit 98
         echo 2 >>logs/a; echo 3 >logs/b; chmod 0 logs/a
-        $tail --until-end | {user} ./program cat || exit 97
+        {{ $tail --until-end; echo $? >state/status; }} | {user} ./program cat || exit 97
+        [ $(cat state/status) = 1 ] || exit 96
         mkfifo -m 666 pipe
         $tail 2>state/log >pipe & tailing=$!
         {user} ./program cat <pipe >state/out &
@@ -279,4 +280,23 @@ fn paths_with_blanks_go_through_a_property_and_back() {
     let ended = Pipe::new("explain x.conf").file("x.conf", ended.text()).run();
     let expected = r"source taildir 'my logs/a.*' b.log";
     assert!(ended.text().contains(expected), "{}", ended.told());
+}
+
+/// All is said that keeps lines from coming when everything that is there is to be read.
+#[test]
+fn what_is_left_at_the_end_is_told() {
+    let ended = Pipe::new("source taildir a b?? '[*].log' --position-file p --until-end")
+        .file("a", "one\ntwo")
+        .then("cat")
+        .run()
+        .expect_status([0, 0]);
+    assert_eq!(ended.text(), "one\n");
+    for expected in [
+        "/a: the last line has no end, so that its 3 bytes are left for the next run",
+        "group 2: the name of no file in ",
+        " matches b??, which is a regular expression for all of it",
+        "group 3: the name of no file in ",
+    ] {
+        assert!(ended.stderr(0).contains(expected), "{expected}\n{}", ended.told());
+    }
 }

@@ -28,7 +28,7 @@ pub mod text;
 pub mod version;
 pub mod words;
 
-use crate::component::{in_one_line, nearest};
+use crate::component::{in_one_line, nearest, plainly};
 use crate::exit::StageError;
 use crate::say;
 use anyhow::Context;
@@ -148,13 +148,29 @@ fn usage(name: &str, error: &anyhow::Error, wrong: &clap::Error) -> u8 {
     let place = error.chain().take_while(|cause| !cause.is::<clap::Error>());
     let place: Vec<_> = place.map(|cause| cause.to_string()).collect();
     if place.is_empty() && !say::is_json() {
-        say::raw(styled(&wrong.render(), say::is_terminal()).as_bytes());
+        let text = styled(&wrong.render(), say::is_terminal());
+        say::raw(named(name, &plainly(&text)).as_bytes());
         return 2;
     }
     let mut words = place;
     words.push(in_one_line(wrong));
     say::error(name, words.join(": "));
     2
+}
+
+/// An error as clap shows it, with who speaks: in a pipeline there are several.
+fn named(name: &str, text: &str) -> String {
+    match text.split_once("error:") {
+        Some((before, rest))
+            if before
+                .chars()
+                .all(|c| !c.is_alphanumeric() || c.is_ascii_digit() || c == 'm') =>
+        {
+            let (reset, rest) = rest.split_once(' ').unwrap_or(("", rest));
+            format!("{before}error:{reset} {name}: {rest}")
+        }
+        _ => text.to_string(),
+    }
 }
 
 /// Text with colour on a terminal, unless NO_COLOR says otherwise.

@@ -92,8 +92,8 @@ impl Avro {
 
 impl EventDrivenSource for Avro {
     fn check(&self) -> Result<(), String> {
-        self.address().map_err(|error| format!("avro: {error}"))?;
-        self.rules().map(drop).map_err(|error| format!("avro: {error}"))
+        self.address().map_err(|error| error.to_string())?;
+        self.rules().map(drop)
     }
 
     fn look(&self) -> Vec<Obstacle> {

@@ -315,7 +315,7 @@ fn drain_stderr(mut stderr: ChildStderr, shown: bool, name: &str) {
 impl PollableSource for Exec {
     fn check(&self) -> Result<(), String> {
         match self.words().is_empty() {
-            true => Err(format!("exec: {EMPTY}")),
+            true => Err(EMPTY.to_string()),
             false => Ok(()),
         }
     }

@@ -146,10 +146,8 @@ impl Http {
 
 impl EventDrivenSource for Http {
     fn check(&self) -> Result<(), String> {
-        self.address().map_err(|error| format!("http: {error}"))?;
-        self.make_handler()
-            .map(drop)
-            .map_err(|why| format!("http: {why}"))
+        self.address().map_err(|error| error.to_string())?;
+        self.make_handler().map(drop)
     }
 
     fn look(&self) -> Vec<Obstacle> {

@@ -77,8 +77,9 @@ impl FromStr for Ports {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let port = |word: &str| {
-            word.parse()
-                .map_err(|_| format!("\"{word}\" is no port; a port is a number from 0 to 65535"))
+            word.parse().map_err(|_| {
+                format!("\"{word}\" is no port; ports are numbers from 0 to 65535 with blanks between them")
+            })
         };
         let ports: Vec<u16> = text.split_whitespace().map(port).collect::<Result<_, _>>()?;
         let twice = (0..ports.len()).find(|at| ports[*at] != 0 && ports[..*at].contains(&ports[*at]));
@@ -141,14 +142,11 @@ impl MultiportSyslogTcp {
 
 impl EventDrivenSource for MultiportSyslogTcp {
     fn check(&self) -> Result<(), String> {
-        let found = self.ports().and_then(|ports| {
-            let stray = self.charsets()?.into_keys().find(|port| !ports.0.contains(port));
-            match stray {
-                Some(port) => Err(format!("charset.port.{port}: the port {port} is not among ports")),
-                None => Ok(()),
-            }
-        });
-        found.map_err(|error| format!("multiport_syslogtcp: {error}"))
+        let ports = self.ports()?;
+        match self.charsets()?.into_keys().find(|port| !ports.0.contains(port)) {
+            Some(port) => Err(format!("charset.port.{port}: the port {port} is not among ports")),
+            None => Ok(()),
+        }
     }
 
     fn look(&self) -> Vec<Obstacle> {

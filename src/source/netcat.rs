@@ -67,9 +67,7 @@ impl Netcat {
 
 impl EventDrivenSource for Netcat {
     fn check(&self) -> Result<(), String> {
-        self.address()
-            .map(drop)
-            .map_err(|error| format!("netcat: {error}"))
+        self.address().map(drop).map_err(|error| error.to_string())
     }
 
     fn look(&self) -> Vec<Obstacle> {

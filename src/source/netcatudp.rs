@@ -43,9 +43,7 @@ impl NetcatUdp {
 
 impl EventDrivenSource for NetcatUdp {
     fn check(&self) -> Result<(), String> {
-        self.port()
-            .map(drop)
-            .map_err(|error| format!("netcatudp: {error}"))
+        self.port().map(drop)
     }
 
     fn look(&self) -> Vec<Obstacle> {

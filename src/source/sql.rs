@@ -91,7 +91,7 @@ impl Sql {
                 .join("."),
             // The line end closes a comment at the end of it.
             (None, Some(query)) => format!("({}\n)", query.trim().trim_end_matches(';')),
-            (None, None) => return Err("sql: either --table or --query says what is taken".into()),
+            (None, None) => return Err("either --table or --query says what is taken".into()),
         };
         Ok(Select {
             rows,

@@ -235,13 +235,9 @@ pub fn serve(
 
 impl EventDrivenSource for Syslog {
     fn check(&self) -> Result<(), String> {
-        self.ports()
-            .map(drop)
-            .map_err(|error| format!("syslog: {error}"))?;
+        self.ports()?;
         match self.certificates.is_given() && self.tls.is_none() {
-            true => {
-                Err("syslog: certificates are given, and nothing speaks TLS: say --tls or --tls=6514".into())
-            }
+            true => Err("certificates are given, and nothing speaks TLS: say --tls or --tls=6514".into()),
             false => Ok(()),
         }
     }

@@ -76,8 +76,7 @@ impl SyslogTcp {
 
 impl EventDrivenSource for SyslogTcp {
     fn check(&self) -> Result<(), String> {
-        let found = self.address().map(drop).and_then(|()| self.events().map(drop));
-        found.map_err(|error| format!("syslogtcp: {error}"))
+        self.address().map(drop).and_then(|()| self.events().map(drop))
     }
 
     fn look(&self) -> Vec<Obstacle> {

@@ -56,8 +56,7 @@ impl SyslogUdp {
 
 impl EventDrivenSource for SyslogUdp {
     fn check(&self) -> Result<(), String> {
-        let found = self.port().map(drop).and_then(|()| self.events().map(drop));
-        found.map_err(|error| format!("syslogudp: {error}"))
+        self.port().map(drop).and_then(|()| self.events().map(drop))
     }
 
     fn look(&self) -> Vec<Obstacle> {

@@ -269,9 +269,12 @@ impl PollableSource for SpoolDir {
     }
 
     fn stop(&mut self) -> StageResult {
-        if let Some(mut work) = self.work.take() {
-            work.note_progress();
+        match self.work.take() {
+            Some(mut work) => {
+                work.note_progress();
+                work.outcome()
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }

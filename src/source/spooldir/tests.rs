@@ -305,7 +305,14 @@ fn file_that_has_changed_across_a_restart_is_set_aside() {
     first.source.stop().unwrap();
     drop(first);
     fs::write(spool.path().join("a"), "other\n").unwrap();
-    assert_eq!(read(spool.path(), &[]), Vec::<String>::new());
+    let mut second = bench(spool.path(), &[], Collect::accepting());
+    second.read_all();
+    let error = second.source.stop().unwrap_err().to_string();
+    assert!(
+        error.contains("1 files of spoolDir") && error.contains("set aside"),
+        "{error}"
+    );
+    assert_eq!(second.bodies(), Vec::<String>::new());
     assert_eq!(names(spool.path()), ["a.QUARANTINED"]);
 }
 
@@ -355,7 +362,10 @@ fn directory_has_one_reader_and_has_to_be_there() {
     assert!(error.to_string().contains("another source"), "{error}");
     drop(first);
     let error = source(&spool.path().join("none"), &[]).start(&to).unwrap_err();
-    assert!(error.to_string().contains("none cannot be read: No such file"), "{error}");
+    assert!(
+        error.to_string().contains("none cannot be read: No such file"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::reading::{InWork, Limits, Wake};
 use super::tracker::{self, Found, Tracker};
 use super::{ConsumeOrder, SpoolDir};
 use crate::codec::deserializer::Headers;
-use crate::exit::StageError;
+use crate::exit::{StageError, StageResult};
 use crate::kept;
 use crate::metrics::{Count, Counters};
 use crate::say;
@@ -53,6 +53,10 @@ pub struct Work {
     set_aside: HashMap<PathBuf, Identity>,
     /// Files that are done with, and could not be given another name or removed.
     done: Vec<InWork>,
+    /// Files that were set aside in this run.
+    faulty: u64,
+    /// There is nothing to read any more.
+    is_over: bool,
     wake: Arc<Wake>,
     has_warned: HashSet<&'static str>,
     /// Held as long as the source runs.
@@ -138,6 +142,8 @@ impl Work {
             found: None,
             set_aside: HashMap::new(),
             done: Vec::new(),
+            faulty: 0,
+            is_over: false,
             wake: Arc::default(),
             has_warned: HashSet::new(),
             _lock: lock,
@@ -197,18 +203,30 @@ impl Work {
         if !settings.until_empty {
             return Ok(Status::BackOff);
         }
+        self.is_over = true;
+        Ok(Status::Finished)
+    }
+
+    /// Whether all that was there has been handed on, once it is over. What was handed on is safe either way.
+    pub fn outcome(&self) -> StageResult {
         let directory = self.rules.directory.display();
-        if self.has_warned.contains("list") {
-            return Err(StageError::Failed(format!("spoolDir {directory} cannot be read")));
-        }
-        match (self.done.len(), self.unopened.len()) {
-            (0, 0) => Ok(Status::Finished),
-            (0, count) => Err(StageError::Failed(format!(
-                "{count} files of spoolDir {directory} could not be opened and are left there"
+        let (done, unopened) = (self.done.len(), self.unopened.len());
+        let failed = |what: String| Err(StageError::Failed(what));
+        match self.is_over {
+            true if self.has_warned.contains("list") => {
+                failed(format!("spoolDir {directory} cannot be read"))
+            }
+            true if done > 0 => Err(StageError::Temporary(format!(
+                "{done} files of spoolDir {directory} were read and cannot be marked as done: they would come again"
             ))),
-            (count, _) => Err(StageError::Temporary(format!(
-                "{count} files of spoolDir {directory} were read and cannot be marked as done: they would come again"
-            ))),
+            true if unopened > 0 => failed(format!(
+                "{unopened} files of spoolDir {directory} could not be opened and are left there"
+            )),
+            true if self.faulty > 0 => failed(format!(
+                "{} files of spoolDir {directory} were set aside: not all that is in them was handed on",
+                self.faulty
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -392,6 +410,7 @@ impl Work {
             Some(fault) => {
                 self.counters.add(Count::EventReadFail, 1);
                 self.counters.add(Count::GenericProcessingFail, 1);
+                self.faulty += 1;
                 let set_aside = self.ending.set_aside(&file, &fault);
                 let position = file.accepted.position();
                 let place = match &set_aside {

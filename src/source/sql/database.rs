@@ -69,7 +69,7 @@ pub fn check(url: &str) -> Result<(), String> {
         true => postgres::check(url),
         // Behind the scheme may be a password.
         false => Err(format!(
-            "sql: a URL that begins with \"{}\" is of no database that is known; there are sqlite:FILE and \
+            "a URL that begins with \"{}\" is of no database that is known; there are sqlite:FILE and \
              postgres://USER@HOST:PORT/DATABASE",
             scheme(url)
         )),

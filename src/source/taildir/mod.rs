@@ -186,9 +186,7 @@ impl Taildir {
 
 impl PollableSource for Taildir {
     fn check(&self) -> Result<(), String> {
-        self.groups(None)
-            .map(drop)
-            .map_err(|why| format!("taildir: {why}"))
+        self.groups(None).map(drop)
     }
 
     fn look(&self) -> Vec<Obstacle> {
@@ -233,7 +231,7 @@ impl PollableSource for Taildir {
 
     fn stop(&mut self) -> StageResult {
         match self.tail.take() {
-            Some(mut tail) => tail.stop(),
+            Some(mut tail) => tail.stop().and(tail.outcome()),
             None => Ok(()),
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Directory {
     /// When it had changed as it was listed; and when that was.
     pub changed: Option<(SystemTime, SystemTime)>,
     /// It could not be listed, which was told.
-    has_failed: bool,
+    pub has_failed: bool,
     /// Names of files that could not be opened, which was told.
     pub unreadable: HashSet<OsString>,
 }
@@ -192,7 +192,10 @@ impl Tail {
         let found = listed
             .iter()
             .map(|listed| (listed.name.clone(), Identity::of(&listed.metadata)));
-        self.directories[at].names = found.collect();
+        let directory = &mut self.directories[at];
+        directory.names = found.collect();
+        let names = &directory.names;
+        directory.unreadable.retain(|name| names.contains_key(name));
         for listed in listed {
             self.see(at, listed, to);
         }

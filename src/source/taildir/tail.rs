@@ -75,6 +75,8 @@ pub(super) struct Tail {
     /// Files have come or gone.
     pub has_moved: bool,
     pub note_failed: bool,
+    /// Everything was read that was to be.
+    pub is_over: bool,
 }
 
 impl Tail {
@@ -121,6 +123,7 @@ impl Tail {
             has_news: true,
             has_moved: true,
             note_failed: false,
+            is_over: false,
         };
         tail.look_at_all(to);
         tail.is_starting = false;
@@ -138,6 +141,7 @@ impl Tail {
                 tail.store.path().display()
             ),
         );
+        tail.tell_empty(name);
         Ok(tail)
     }
 
@@ -158,6 +162,8 @@ impl Tail {
             return Ok(Status::Ready);
         }
         if self.habits.until_end && self.is_complete(to)? {
+            self.is_over = true;
+            self.tell_unended(to.counters().name());
             return Ok(Status::Finished);
         }
         to.flush()?;

@@ -41,7 +41,7 @@ pub struct Postgres {
 
 /// Is it a URL that can be used? The error is a sentence, which does not have the URL: there may be a password in it.
 pub fn check(url: &str) -> Result<(), String> {
-    Url::parse(url).map(drop).map_err(|why| format!("sql: {why}"))
+    Url::parse(url).map(drop)
 }
 
 fn shown(config: &Config) -> String {
@@ -81,7 +81,7 @@ impl Postgres {
         select: Select,
         stop: &Stop,
     ) -> Result<Option<Postgres>, StageError> {
-        let usage = |why| StageError::Usage(format!("sql: {why}"));
+        let usage = StageError::Usage;
         let url = Url::parse(url).map_err(usage)?;
         let tls = Tls::new(url.tls().map_err(usage)?);
         let mut config = url.config;
