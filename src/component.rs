@@ -41,6 +41,8 @@ pub struct Spec<Made: 'static> {
 pub struct Setting {
     /// Flume's property.
     pub property: String,
+    /// Older names of it.
+    pub aliases: Vec<String>,
     /// The flag without its dashes; `None` for a setting that stands without one.
     pub flag: Option<String>,
     /// What stands for its value; `None` for a switch.
@@ -80,7 +82,9 @@ impl Setting {
             false => names.join(" "),
         };
         let words = arg.get_possible_values();
+        let aliases = arg.get_all_aliases().unwrap_or_default();
         Setting {
+            aliases: aliases.into_iter().map(str::to_string).collect(),
             flag: arg.get_long().map(str::to_string),
             value: (is_bool || arg.get_action().takes_values() && !is_switch(arg)).then_some(value),
             may_stand_alone: is_bool || arg.is_require_equals_set(),
@@ -161,6 +165,14 @@ impl<Made: 'static> Spec<Made> {
         let raw = (self.args)(Command::new(self.name));
         raw.get_arguments()
             .filter(|arg| !arg.is_hide_set())
+            .map(|arg| Setting::of(arg, self.shell))
+            .collect()
+    }
+
+    /// All its settings, also those that are accepted and on no page.
+    pub fn all_settings(&self) -> Vec<Setting> {
+        let raw = (self.args)(Command::new(self.name));
+        raw.get_arguments()
             .map(|arg| Setting::of(arg, self.shell))
             .collect()
     }

@@ -68,6 +68,7 @@ pub fn sinks() -> Setting {
 fn setting(property: &str, value: &str, sentence: &str, required: bool) -> Setting {
     Setting {
         property: property.into(),
+        aliases: Vec::new(),
         flag: Some("to".into()),
         value: Some(value.into()),
         may_stand_alone: false,

@@ -302,6 +302,38 @@ fn deep_looks_at_ports_of_tcp_and_udp_apart() {
     expect_beginnings(Path::new("x.conf"), &said, &expected);
 }
 
+/// TLS that is turned on by an older name must not be left out.
+#[test]
+fn older_names_of_properties_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "a.sources = h\na.channels = c\na.channels.c.type = memory\n\
+        a.sources.h.type = http\na.sources.h.channels = c\na.sources.h.bind = 127.0.0.1\na.sources.h.port = 0\n\
+        a.sources.h.enableSSL = true\na.sources.h.keystore = none.p12\na.sources.h.keystorePassword = hunter2\n\
+        a.sources.h.QueuedThreadPool.maxThreads = 9\n";
+    std::fs::write(directory.path().join("x.conf"), text).unwrap();
+    let output = check(&["--deep", "--json", "x.conf"], directory.path());
+    let (problems, _) = rows(&output);
+    let errors = problems.iter().filter(|problem| problem["severity"] == "error");
+    let said: Vec<String> = errors.map(shown).collect();
+    expect_beginnings(
+        Path::new("x.conf"),
+        &said,
+        &["error 9 source h: keystore: none.p12: "],
+    );
+    assert!(!told(&output).contains("hunter2"));
+    std::fs::write(
+        directory.path().join("x.conf"),
+        format!("{text}a.sources.h.ssl = false\n"),
+    )
+    .unwrap();
+    let output = check(&["--json", "x.conf"], directory.path());
+    assert!(
+        told(&output).contains("enableSSL is passed over: it is an older name of ssl, which is there"),
+        "{}",
+        told(&output)
+    );
+}
+
 /// The store was made by Java; its keys are known to the tests of the reader.
 #[test]
 fn passwords_come_out_of_a_credential_store_and_into_no_message() {

@@ -19,7 +19,7 @@ impl Known {
     pub fn of<Made>(&mut self, spec: &'static Spec<Made>) -> Rc<Vec<Setting>> {
         // Names repeat between the tables.
         let key = (std::ptr::from_ref(spec).addr(), spec.name);
-        let settings = self.0.entry(key).or_insert_with(|| Rc::new(spec.settings()));
+        let settings = self.0.entry(key).or_insert_with(|| Rc::new(spec.all_settings()));
         settings.clone()
     }
 }
@@ -68,6 +68,7 @@ pub(super) fn fit<Made: 'static>(
     report: &mut Report,
 ) -> Option<Held> {
     let settings = known.of(spec);
+    rename_aliases(&settings, &mut held, site, report);
     let secrets = secrets(&held, &settings);
     leave_out_unknown(spec.name, &settings, &mut held, site, report);
     tell_booleans(&settings, &held, site, report);
@@ -131,6 +132,27 @@ fn hide(text: &str, secrets: &[String]) -> String {
     secrets
         .iter()
         .fold(text.to_string(), |text, secret| text.replace(secret, "***"))
+}
+
+/// Older names become those that count.
+fn rename_aliases(settings: &[Setting], held: &mut Held, site: &Site<'_>, report: &mut Report) {
+    for setting in settings {
+        for alias in &setting.aliases {
+            let Some(written) = held.remove(alias) else {
+                continue;
+            };
+            let property = &setting.property;
+            if held.contains_key(property) {
+                let what = format!(
+                    "{}{alias} is passed over: it is an older name of {property}, which is there",
+                    site.prefix
+                );
+                report.warn(&written.place, site.component, what);
+            } else {
+                held.insert(property.clone(), written);
+            }
+        }
+    }
 }
 
 fn leave_out_unknown(
