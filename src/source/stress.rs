@@ -7,6 +7,8 @@ use crate::value::Size;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How much of the time in which nothing was sent counts later, as in Flume.
+const STORED: Duration = Duration::from_secs(1);
 /// What every body is full of.
 const FILLER: u8 = 0x7f;
 /// The longest body, which has to go into a frame.
@@ -63,6 +65,11 @@ impl Stress {
         let began = *self.began.get_or_insert_with(Instant::now);
         let rate = self.max_events_per_second;
         let due = Duration::from_secs_f64(self.sent as f64 / rate.max(1) as f64);
+        let late = began.elapsed().saturating_sub(due);
+        if let Some(beyond) = late.checked_sub(STORED) {
+            // What nobody took for long is not made up for at once.
+            self.began = Some(began + beyond);
+        }
         let early = due.checked_sub(began.elapsed()).filter(|early| !early.is_zero());
         early.filter(|_| rate > 0)
     }
@@ -99,7 +106,8 @@ impl PollableSource for Stress {
 
 #[cfg(test)]
 mod tests {
-    use crate::component::find;
+    use super::Stress;
+    use crate::component::{Spec, find, made};
     use crate::link::testing::Collect;
     use crate::source;
     use crate::stage::run_source;
@@ -129,6 +137,22 @@ mod tests {
         ];
         assert_eq!(run(&words).len(), 7);
         assert_eq!(run(&["--max-total-events", "0"]).len(), 0);
+    }
+
+    #[test]
+    fn time_in_which_nobody_took_anything_is_made_up_for_by_a_second_at_most() {
+        let words = ["--max-events-per-second=100"];
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        let spec = Spec::new::<Stress>("stress", made::<Stress>);
+        let mut source = spec.from_flags(&words).unwrap();
+        source.began = Instant::now().checked_sub(Duration::from_secs(60));
+        assert_eq!(source.early(), None);
+        source.sent = 200;
+        let early = source.early().unwrap();
+        assert!(
+            early > Duration::from_millis(900) && early <= Duration::from_secs(1),
+            "{early:?}"
+        );
     }
 
     #[test]
