@@ -386,3 +386,52 @@ fn what_stands_in_the_way_of_a_start_is_named() {
     running.kill(0, Signal::TERM);
     running.wait();
 }
+
+/// Flume's source stops for good at each of the first two.
+#[test]
+fn files_that_are_not_as_they_should_be_are_told_and_cost_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = directory.path().join("inbox");
+    fs::create_dir(&inbox).unwrap();
+    let long = "x".repeat(3000);
+    for (name, text) in [
+        ("a-bytes", &b"one\n\xff\xfe\n"[..]),
+        ("b-done", b"two\n"),
+        ("b-done.COMPLETED", b"of before\n"),
+        ("c-empty", b""),
+        ("d-long", long.as_bytes()),
+        ("e-gzip", &[0x1f, 0x8b, 8, 0, 1, 2, 3]),
+        ("f-good", b"three\r\nfour"),
+    ] {
+        fs::write(inbox.join(name), text).unwrap();
+    }
+    let ended = Pipe::new("source spooldir inbox --until-empty")
+        .then("cat")
+        .dir(directory.path())
+        .run()
+        .expect_status([1, 0]);
+    let (first, rest) = long.split_at(2048);
+    let expected = format!("one\ntwo\n\n{first}\n{rest}\nthree\r\nfour\n");
+    assert_eq!(ended.text(), expected, "{}", ended.told());
+    for expected in [
+        "inbox/a-bytes: byte 4 of it begins nothing that is text in UTF-8; what stands in front of that was handed on, and nothing behind it",
+        "it is set aside as inbox/a-bytes.QUARANTINED",
+        "a file was done with under this name before: inbox/b-done is inbox/b-done.1.COMPLETED now",
+        "inbox/e-gzip: it cannot be read: unexpected end of file; what stands in front of that was handed on",
+        "2 files of spoolDir inbox were set aside: not all that is in them was handed on",
+    ] {
+        assert!(ended.stderr(0).contains(expected), "{expected}\n{}", ended.told());
+    }
+    let other = "source spooldir inbox --until-empty --deserializer AVRO --ignore-pattern '.*(QUA|COM).*'";
+    fs::write(inbox.join("g-text"), "no container\n").unwrap();
+    let ended = Pipe::new(other)
+        .then("cat")
+        .dir(directory.path())
+        .run()
+        .expect_status([1, 0]);
+    assert!(
+        ended.stderr(0).contains("inbox/g-text: it is no Avro"),
+        "{}",
+        ended.told()
+    );
+}

@@ -2,6 +2,7 @@
 
 mod beside;
 mod limits;
+mod traps;
 
 use crate::net::certificates::Authority;
 use crate::pipe::{FLUME, Pipe, Running};

@@ -5,6 +5,7 @@ mod limits;
 mod loose;
 mod pipeline;
 mod senders;
+mod traps;
 
 use crate::pipe::{Ended, Pipe, Running};
 use rustix::process::Signal;

@@ -34,6 +34,8 @@ pub struct InWork {
     outstanding: Arc<AtomicU64>,
     /// While it is read.
     reader: Option<Reader>,
+    /// It could be opened and was begun.
+    pub was_read: bool,
     /// What is wrong with it: a sentence, without the file.
     pub fault: Option<String>,
 }
@@ -112,6 +114,7 @@ impl InWork {
                 has_begun: false,
                 is_all: false,
             }),
+            was_read: true,
             fault: None,
         }
     }
@@ -126,6 +129,7 @@ impl InWork {
             start: 0,
             outstanding: Arc::default(),
             reader: None,
+            was_read: false,
             fault: Some(fault),
         }
     }

@@ -412,17 +412,21 @@ impl Work {
                 self.counters.add(Count::GenericProcessingFail, 1);
                 self.faulty += 1;
                 let set_aside = self.ending.set_aside(&file, &fault);
-                let position = file.accepted.position();
+                let handed_on = match (&file.fault, file.was_read) {
+                    (Some(_), true) => {
+                        "what stands in front of that was handed on, and nothing behind it".into()
+                    }
+                    (Some(_), false) => "nothing of it was handed on in this run".into(),
+                    (None, _) => format!(
+                        "events up to byte {} were handed on, and nothing behind that",
+                        file.accepted.position()
+                    ),
+                };
                 let place = match &set_aside {
                     Ok(place) => format!("it is set aside as {}", place.display()),
                     Err(error) => format!("it is left where it is, since it cannot be set aside: {error}"),
                 };
-                say::error(
-                    &name,
-                    format!(
-                        "{path}: {fault}; events up to byte {position} were handed on, and nothing behind that: {place}"
-                    ),
-                );
+                say::error(&name, format!("{path}: {fault}; {handed_on}: {place}"));
                 let is_there = std::fs::metadata(&file.candidate.path).map(|meta| Identity::of(&meta));
                 if set_aside.is_err() && is_there.is_ok_and(|now| now.inode == file.identity.inode) {
                     self.set_aside.insert(file.candidate.below.clone(), file.identity);
