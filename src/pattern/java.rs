@@ -15,12 +15,14 @@
 //! | `(?U)` | the classes and `\b` of Unicode, and `(?u)` |
 //! | `(?x)` | blanks and what follows `#` on a line are not there, in classes, too |
 //! | `(?d)` | `.` is anything but `\n`; there may be no `$` |
+//! | `(?m)` | nothing without `^` and `$`; with `(?d)` these stand at each `\n`, else they are refused |
 //! | `\R` | `\r\n` or one line end |
 //! | `[a-z&&[^m]]`, `[a[b-d]]` | intersection and union of classes |
 //! | `\Q..\E`, `\0nn`, `\cX`, `\uhhhh`, `\h`, `\v`, `\e` | the characters |
 
 mod class;
 mod escape;
+mod lines;
 
 use super::PatternError;
 
@@ -103,6 +105,14 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, PatternError> {
             "add \")\"",
         ));
     }
+    reader.end_branch()?;
+    if let (Some(at), Some(_)) = (reader.line_ends, reader.ends) {
+        return Err(PatternError::new(
+            "\"$\" of a line and one of the text",
+            at,
+            "use one of them",
+        ));
+    }
     if let (Some(at), Some(_)) = (reader.ends, reader.very_end) {
         return Err(PatternError::new("both \"$\" and \\z", at, "use one of them"));
     }
@@ -126,6 +136,8 @@ struct Flags {
     comments: bool,
     /// `(?d)`.
     unix_lines: bool,
+    /// `(?m)`.
+    lines: bool,
 }
 
 /// A group that is open: where, and the flags outside.
@@ -149,6 +161,10 @@ struct Reader {
     ends: Option<usize>,
     /// Where `\z` stands.
     very_end: Option<usize>,
+    /// Each `^` of a line in a branch that is not over: where it stands, what was written before, and in how many groups.
+    line_starts: Vec<(usize, usize, usize)>,
+    /// Where the first `$` of a line stands.
+    line_ends: Option<usize>,
 }
 
 /// What an escape stands for.
@@ -223,26 +239,39 @@ impl Reader {
         }
         self.repeatable = !"|(^$".contains(c);
         match c {
-            '|' => self.branch(),
+            '|' => self.branch()?,
             '(' => self.group(at)?,
             ')' => self.close(at)?,
             '[' => self.class(at)?,
             '.' if self.flags.dot_all => self.out.push_str("(?s:.)"),
             '.' if self.flags.unix_lines => self.out.push_str(r"[^\n]"),
             '.' => self.out.push_str(r"[^\n\r\x{85}\x{2028}\x{2029}]"),
-            '^' => self.out.push_str(r"\A"),
+            '^' => self.start(at)?,
             '$' => self.end(at)?,
             c => self.literal(c),
         }
         Ok(())
     }
 
-    fn branch(&mut self) {
+    fn branch(&mut self) -> Read<()> {
+        self.end_branch()?;
         self.behind_end = false;
         self.out.push('|');
+        Ok(())
     }
 
     fn end(&mut self, at: usize) -> Read<()> {
+        if self.flags.lines {
+            self.line_feeds_alone(at, "$")?;
+            self.line_ends.get_or_insert(at);
+            self.out.push_str("(?m:$)");
+            return Ok(());
+        }
+        self.end_of_text(at)
+    }
+
+    /// Also before a final line end.
+    fn end_of_text(&mut self, at: usize) -> Read<()> {
         if self.flags.unix_lines {
             return self.refuse(at, "\"$\" under (?d)", "write (?:\\n)?\\z");
         }
@@ -382,19 +411,14 @@ impl Reader {
                     self.out.push_str("(?:");
                     return Ok(false);
                 }
-                Some('m') => {
-                    return self.refuse(
-                        at,
-                        "the flag (?m)",
-                        "an event is one text: of the flags i, u, s, x, d and U can be used",
-                    );
-                }
+                Some('m') => flags.lines = on,
                 _ => return self.refuse(at, "a group that begins with (? in no known way", "write \"(?:\""),
             }
         }
     }
 
     fn close(&mut self, at: usize) -> Read<()> {
+        self.end_branch()?;
         let Some(open) = self.open.pop() else {
             return self.refuse(at, "\")\" without a \"(\"", "write \"\\)\" for the character");
         };

@@ -47,6 +47,17 @@ const CASES: &[(&str, &str)] = &[
     (r"\p{Punct}+", "a!b\"#"),
     (r"[\p{Lower}&&[^aeiou]]+", "hello"),
     (r"[[a-c][x-z]]+", "bxq"),
+    (r"(?m)b.c", "a\nbxc"),
+    (r"(?md)^b", "a\nb"),
+    (r"(?md)^b", "a\r\u{85}\u{2028}b"),
+    (r"(?md)a$", "ba\r a\r\n a\nb"),
+    (r"(?md)$", "a\n\nb\n"),
+    (r"(?md)^\n", "\n\na\n"),
+    (r"(?md)^(\w+)=(\w*)$", "a=1 \nb=2\nc=\n"),
+    (r"(?md)^(?:(a)|b+)c?$\n^.", "ac\nbbc\nx"),
+    (r"(?md)x|^y|z$", "z\ny\n"),
+    (r"(?md:^a)|^b", "c\nb\na"),
+    (r"(?mdi)(?:^ab?)+", "A\nab\n"),
 ];
 
 /// The first match as Java tells it: offsets in UTF-16.
@@ -124,6 +135,57 @@ fn table_of_cases_is_matched_as_java_matches_it() {
     check(&cases);
 }
 
+fn pick(state: &mut u64, pieces: &[&str], most: u64) -> String {
+    let mut next = || {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *state >> 33
+    };
+    (0..next() % (most + 1))
+        .map(|_| pieces[next() as usize % pieces.len()])
+        .collect()
+}
+
+/// The same for patterns in which `^` and `$` stand at each line feed.
+#[test]
+fn patterns_of_lines_that_are_made_up_match_as_in_java() {
+    const PIECES: &[&str] = &[
+        "a",
+        "b",
+        "ab",
+        ".",
+        "\\w",
+        "\\n",
+        "[ab]",
+        "[^a]",
+        "(a)",
+        "(b|a)",
+        "(?:ab)",
+        "(.)",
+        "*",
+        "+",
+        "?",
+        "|",
+        "^",
+        "^",
+        "$",
+        "$",
+        "(?:^a|b$)",
+        "\\Z",
+        "\\s",
+        "(?s)",
+    ];
+    const TEXTS: &[&str] = &["a", "b", "ab", "\n", "\n", "\r\n", "\u{85}", "\u{2028}", " "];
+    let mut state: u64 = 7;
+    let mut pick = |pieces: &[&str], most: u64| pick(&mut state, pieces, most);
+    let cases: Vec<_> = (0..6000)
+        .map(|_| (format!("(?md){}", pick(PIECES, 6)), pick(TEXTS, 8)))
+        .collect();
+    let both = check(&cases);
+    assert!(both == 0 || both > 1500, "only {both} patterns are taken by both");
+}
+
 /// Pieces of patterns and of texts, put together by a generator that always begins in the same way.
 #[test]
 fn patterns_that_are_made_up_match_as_in_java() {
@@ -182,17 +244,7 @@ fn patterns_that_are_made_up_match_as_in_java() {
         "a", "b", "ab", " ", "1", ".", "\n", "\r\n", "\u{e9}", "A", "x", "-", "#",
     ];
     let mut state: u64 = 42;
-    let mut pick = |pieces: &[&str], most: u64| -> String {
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            state >> 33
-        };
-        (0..next() % (most + 1))
-            .map(|_| pieces[next() as usize % pieces.len()])
-            .collect()
-    };
+    let mut pick = |pieces: &[&str], most: u64| pick(&mut state, pieces, most);
     let cases: Vec<_> = (0..6000).map(|_| (pick(PIECES, 6), pick(TEXTS, 8))).collect();
     let both = check(&cases);
     assert!(both == 0 || both > 1500, "only {both} patterns are taken by both");

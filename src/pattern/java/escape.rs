@@ -22,7 +22,7 @@ impl Reader {
                 self.very_end.get_or_insert(at);
                 self.out.push_str(r"\z");
             }
-            Some('Z') => self.end(at)?,
+            Some('Z') => self.end_of_text(at)?,
             Some('R') => {
                 self.out.push_str(r"(?:\r\n|[\n\x0B\f\r\x{85}\x{2028}\x{2029}])");
                 self.repeatable = true;
