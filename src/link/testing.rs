@@ -46,7 +46,6 @@ impl Collect {
     }
 
     /// Accepts each batch, but holds up who sends it until [`Collect::unblock`].
-    #[cfg(feature = "http")]
     pub fn blocking() -> Collect {
         let collect = Self::accepting();
         collect.lock().is_blocking = true;
@@ -54,7 +53,6 @@ impl Collect {
     }
 
     /// Wait until somebody is held up.
-    #[cfg(feature = "http")]
     pub fn wait_blocked(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.lock();
@@ -65,7 +63,6 @@ impl Collect {
     }
 
     /// Let all go on.
-    #[cfg(feature = "http")]
     pub fn unblock(&self) {
         self.lock().is_blocking = false;
         self.0.1.notify_all();

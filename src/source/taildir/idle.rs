@@ -103,6 +103,7 @@ impl Tail {
         }
         if !file.is_here {
             self.files.remove(&identity);
+            self.has_others = true;
             self.has_news = true;
         }
     }

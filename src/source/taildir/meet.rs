@@ -50,6 +50,7 @@ impl Tail {
         }
         self.care_soon(&tracked);
         self.has_moved = true;
+        self.has_others = true;
         self.files.insert(identity, tracked);
         if is_new {
             self.mark(identity);
@@ -74,7 +75,7 @@ impl Tail {
         self.directories[at].changed = None;
     }
 
-    fn set_headers(&self, tracked: &mut Tracked) {
+    pub fn set_headers(&self, tracked: &mut Tracked) {
         let path = tracked.path.as_os_str().as_bytes().to_vec();
         let group = &self.groups[tracked.group];
         let fixed = group.headers.iter();
@@ -85,7 +86,13 @@ impl Tail {
     }
 
     /// Where to begin with a file that was not known: where the position file says, if that is of this file.
-    fn place_of(&mut self, path: &Path, file: &File, metadata: &Metadata, name: &str) -> (u64, Fingerprint) {
+    pub fn place_of(
+        &mut self,
+        path: &Path,
+        file: &File,
+        metadata: &Metadata,
+        name: &str,
+    ) -> (u64, Fingerprint) {
         let identity = Identity::of(metadata);
         let mut records = self.records.iter();
         if let Some(at) = records.position(|record| record.inode == identity.inode && record.path == path) {
@@ -177,6 +184,7 @@ impl Tail {
         let Some(mut file) = self.files.remove(&identity) else {
             return;
         };
+        self.has_others = true;
         self.watch_no_more(&mut file);
         let opened = found.get(&identity).and_then(|path| File::open(path).ok());
         let is_it = |opened: &File| {
@@ -243,7 +251,7 @@ impl Tail {
         own.or(directory.groups.first().copied()).unwrap_or(0)
     }
 
-    fn leave(&mut self, mut file: Tracked, opened: File) {
+    pub fn leave(&mut self, mut file: Tracked, opened: File) {
         let identity = file.identity;
         file.is_here = false;
         file.progress = std::time::Instant::now();
@@ -251,6 +259,7 @@ impl Tail {
         file.file = Some(opened);
         self.open += 1;
         self.care_soon(&file);
+        self.has_others = true;
         self.files.insert(identity, file);
         self.mark(identity);
     }

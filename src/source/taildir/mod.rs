@@ -1,6 +1,6 @@
 //! `taildir`: lines that are added to files (Flume's TaildirSource).
 //!
-//! `groups` says which files, `scan` finds them, `meet` knows where they were left and `watch` wakes for them;
+//! `groups` says which files, `scan` finds them, `standby` those that come and go while nothing can be handed on, `meet` knows where they were left and `watch` wakes for them;
 //! `tracked` is one of them, `reading` reads it, `cut` finds the events in what was read, and `tail` joins them, with `idle` for
 //! those to which nothing is added. What was accepted of each file is noted (`noting`) in a position file: `positions` is
 //! what it says, `store` how it is written. `identity` tells files from their names.
@@ -15,6 +15,7 @@ mod noting;
 pub mod positions;
 pub mod reading;
 mod scan;
+mod standby;
 pub mod store;
 mod tail;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::identity::Identity;
 use super::positions::Record;
 use super::reading::{Reader, Trouble, Turn};
 use super::scan::Directory;
+use super::standby::Standby;
 use super::store::Store;
 use super::tracked::Tracked;
 use super::watch::{Wake, Watch};
@@ -74,6 +75,9 @@ pub(super) struct Tail {
     pub has_news: bool,
     /// Files have come or gone.
     pub has_moved: bool,
+    /// Others are tracked than its second thread knows.
+    pub has_others: bool,
+    pub standby: Standby,
     pub note_failed: bool,
     /// Everything was read that was to be.
     pub is_over: bool,
@@ -100,8 +104,11 @@ impl Tail {
                 ),
             );
         }
+        let standby = Standby::start(groups.clone(), &directories, name);
         let now = Instant::now();
         let mut tail = Tail {
+            standby,
+            has_others: true,
             pause: habits.look.0,
             look_at: now + habits.look.0,
             habits,
@@ -148,6 +155,7 @@ impl Tail {
     /// Read one file on, or wait until there is something to read.
     pub fn step(&mut self, to: &Arc<ChannelProcessor>) -> Result<Status, StageError> {
         self.look(to);
+        self.look_at_held(to);
         if self.queue.is_empty() {
             self.fill_queue();
         }
@@ -167,6 +175,7 @@ impl Tail {
             return Ok(Status::Finished);
         }
         to.flush()?;
+        self.standby.rest();
         self.wait(to);
         Ok(Status::Ready)
     }
@@ -317,6 +326,7 @@ impl Tail {
 
     /// Nobody can read a deleted file after us.
     pub fn read_deleted(&mut self, to: &Arc<ChannelProcessor>) -> StageResult {
+        self.look_at_held(to);
         for file in self.files.values_mut() {
             // Also one of which nobody has noticed it yet.
             if file.file.as_ref().is_none_or(has_name) {

@@ -234,8 +234,13 @@ impl World {
         let more = self.case.directory.path().join("positions.more");
         let noted = std::fs::read_to_string(more).unwrap_or_default();
         let is_known = |old: &Written| {
-            let inode = std::os::unix::fs::MetadataExt::ino(&old.file.metadata().unwrap());
-            self.matches_old || noted.contains(&format!("\"inode\":{inode},"))
+            let metadata = old.file.metadata().unwrap();
+            let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+            // A deleted file may have had the same inode, and be noted still.
+            let born = super::super::identity::born(&metadata).map(|born| format!("\"born\":{born}"));
+            self.matches_old
+                || noted.contains(&format!("\"inode\":{inode},"))
+                    && born.is_none_or(|born| noted.contains(&born))
         };
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.old)
             .into_iter()

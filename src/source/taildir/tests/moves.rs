@@ -320,3 +320,54 @@ fn directory_that_is_replaced_is_looked_at_again() {
     assert_eq!(running.bodies(3)[2], "3");
     running.stop();
 }
+
+/// The source is held up with what was in `log`, which was rotated since; another one has come, and is kept open.
+fn held_up_with_another(case: &Case) -> Running {
+    case.add("log", "1\n");
+    let running = case.start_with(Collect::blocking());
+    running.collect.wait_blocked();
+    case.rename("log", "old.1");
+    case.add("log", "2\n3\n");
+    wait_until(|| open_files(&case.path("log")) > 0);
+    running
+}
+
+#[test]
+fn file_that_comes_and_goes_while_nothing_can_be_handed_on_is_read_in_its_turn() {
+    let case = Case::new("log", &[]);
+    let running = held_up_with_another(&case);
+    case.rename("log", "old.2");
+    case.add("log", "4\n");
+    running.collect.unblock();
+    running.bodies(4);
+    assert_eq!(running.stop(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn file_that_came_while_nothing_could_be_handed_on_is_met_under_its_name() {
+    let case = Case::new("log", &[]);
+    let running = held_up_with_another(&case);
+    running.collect.unblock();
+    running.bodies(3);
+    case.add("log", "4\n");
+    running.bodies(4);
+    assert_eq!(running.stop(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn what_came_and_went_before_a_stop_is_noted_or_read() {
+    let case = Case::new("log", &[]);
+    let running = held_up_with_another(&case);
+    case.rename("log", "old.2");
+    running.stop.stop();
+    running.collect.unblock();
+    assert_eq!(running.stop(), ["1"]);
+    assert_eq!(case.all(), ["2", "3"]);
+
+    let case = Case::new("log", &[]);
+    let running = held_up_with_another(&case);
+    std::fs::remove_file(case.path("log")).unwrap();
+    running.stop.stop();
+    running.collect.unblock();
+    assert_eq!(running.stop(), ["1", "2", "3"]);
+}
