@@ -13,7 +13,8 @@ use std::str::FromStr;
 /// The schema of Flume's file sinks; the order of fields is that of an encoded event.
 pub const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]}"#;
 
-const MAGIC: &[u8] = b"Obj\x01";
+/// What every container begins with. A block never does: it would be one of less than no records.
+pub(crate) const MAGIC: &[u8] = b"Obj\x01";
 pub(crate) const MARKER: usize = 16;
 /// Bytes in front of the first block at most.
 pub(crate) const HEAD: usize = 4 << 20;

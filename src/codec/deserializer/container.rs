@@ -2,14 +2,12 @@
 //! Files").
 
 use super::schema::Shapes;
-use crate::codec::avro::{HEAD, MARKER, header, take_long};
+use crate::codec::avro::{HEAD, MAGIC, MARKER, header, take_long};
 use apache_avro::Codec;
 use apache_avro::rabin::Rabin;
 use apache_avro::schema::Schema;
 use std::str::FromStr;
 
-/// What every container begins with. A block never does: it would be one of less than no records.
-pub(crate) const MAGIC: &[u8] = b"Obj\x01";
 /// Bytes of a block at most, as it stands in the container and as it is without compression.
 const BLOCK: usize = 256 << 20;
 /// Records of a block at most where they have no bytes: nothing else bounds them.

@@ -4,8 +4,8 @@
 //! nobody knows where the next begins, so the input ends there.
 
 use super::{Cutter, Place, Step};
-use crate::codec::avro::MARKER;
-use crate::codec::deserializer::container::{Block, Container, MAGIC, SchemaType};
+use crate::codec::avro::{MAGIC, MARKER};
+use crate::codec::deserializer::container::{Block, Container, SchemaType};
 use crate::codec::deserializer::{Events, Headers};
 use crate::event::EventRef;
 use crate::say;
