@@ -1,7 +1,7 @@
 //! A URL of PostgreSQL: what the driver reads of it, and libpq's words for TLS, of which the driver knows only some.
 
 use crate::tls::HostNames;
-use crate::tls::foreign::{Whom, client_config};
+use crate::tls::foreign::{Whom, Wrong, client_config};
 use crate::value::percent_decoded;
 use rustls::ClientConfig;
 use std::error::Error;
@@ -113,17 +113,15 @@ impl Url {
             Mode::VerifyFull => HostNames::Checked,
             _ => HostNames::Ignored,
         };
-        let trusting = client_config(whom, names, None);
-        let mut config = trusting.map_err(|why| match whom {
-            Whom::System => {
+        let own = self.own.as_ref();
+        let own = own.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+        let mut config = client_config(whom, names, own).map_err(|wrong| match (wrong, whom) {
+            (Wrong::Own(why), _) => format!("sslcert: {why}"),
+            (Wrong::Trust(_), Whom::System) => {
                 "this host has no list of certificate authorities: name one with sslrootcert".into()
             }
-            _ => format!("sslrootcert: {why}"),
+            (Wrong::Trust(why), _) => format!("sslrootcert: {why}"),
         })?;
-        if let Some((certificate, key)) = &self.own {
-            let showing = client_config(whom, names, Some((certificate, key)));
-            config = showing.map_err(|why| format!("sslcert: {why}"))?;
-        }
         config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(config)
     }
