@@ -99,7 +99,7 @@ fn user_is_told_that_records_are_events_and_what_reads_them() {
     Pipe::new("source stdin --schema-type literal")
         .then("sink null")
         .run()
-        .says(0, ["--format avro"]);
+        .says(0, ["--schema-type is for --format avro"]);
 }
 
 /// The position of a file that was given as standard input is a place where a container begins, and nothing behind it was

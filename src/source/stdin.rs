@@ -173,7 +173,7 @@ impl PollableSource for Stdin {
     fn check(&self) -> Result<(), String> {
         match self.schema_type {
             SchemaType::Literal if self.format != Format::Avro => {
-                Err("schemaType is for --format avro: nothing else has a schema".into())
+                Err("the property schemaType is for --format avro: nothing else has a schema".into())
             }
             _ => Ok(()),
         }
