@@ -1,8 +1,8 @@
 //! `taildir`: lines that are added to files (Flume's TaildirSource).
 //!
-//! `groups` says which files, `scan` finds them, `standby` those that come and go while nothing can be handed on, `meet` knows where they were left and `watch` wakes for them;
-//! `tracked` is one of them, `reading` reads it, `cut` finds the events in what was read, and `tail` joins them, with `idle` for
-//! those to which nothing is added. What was accepted of each file is noted (`noting`) in a position file: `positions` is
+//! `groups` says which files, `scan` finds them, and `standby` those that come and go while nothing can be handed on;
+//! `meet` knows where they were left, and `watch` wakes for them. `tracked` is one of them, `reading` reads it, `cut` finds
+//! the events in what was read, and `tail` joins them, with `idle` for those to which nothing is added. What was accepted of each file is noted (`noting`) in a position file: `positions` is
 //! what it says, `store` how it is written. `identity` tells files from their names.
 
 pub mod cut;

@@ -37,13 +37,15 @@ struct State {
     since: Option<Instant>,
     known: HashSet<Identity>,
     held: Vec<Held>,
+    /// The thread sleeps until it is woken.
+    is_asleep: bool,
     is_over: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    over: Condvar,
+    woken: Condvar,
 }
 
 impl Shared {
@@ -89,6 +91,9 @@ impl Standby {
     fn looked(&self) -> Vec<Held> {
         let mut state = self.shared.lock();
         state.since = Some(Instant::now());
+        if std::mem::take(&mut state.is_asleep) {
+            self.shared.woken.notify_all();
+        }
         std::mem::take(&mut state.held)
     }
 
@@ -106,7 +111,7 @@ impl Standby {
 impl Drop for Standby {
     fn drop(&mut self) {
         self.shared.lock().is_over = true;
-        self.shared.over.notify_all();
+        self.shared.woken.notify_all();
         // It has not panicked, and if it had, that was told.
         let _ = self.thread.take().map(JoinHandle::join);
     }
@@ -149,15 +154,23 @@ impl Looker {
         let shared = self.shared.clone();
         let mut state = shared.lock();
         while !state.is_over {
-            if state.since.is_some_and(|since| since.elapsed() >= HELD_UP) {
+            let Some(since) = state.since else {
+                // While the source waits for changes nobody need wake up.
+                state.is_asleep = true;
+                let woken = shared.woken.wait(state);
+                state = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
+                continue;
+            };
+            if since.elapsed() >= HELD_UP {
                 drop(state);
                 self.look();
                 state = shared.lock();
+                if state.is_over {
+                    return;
+                }
             }
-            if !state.is_over {
-                let waited = shared.over.wait_timeout(state, HELD_UP);
-                state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
-            }
+            let waited = shared.woken.wait_timeout(state, HELD_UP);
+            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }
     }
 
